@@ -10,6 +10,7 @@
 #define LX_LEDGER_GENESIS_JSON_H
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "base/why.h"
 
 /** JSON text -> canonical bytes appended to @out_bytes. LX_ERR_FORMAT, LX_ERR_RANGE with a why. */
