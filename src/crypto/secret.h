@@ -42,7 +42,7 @@ struct lx_kdf {
 #define LX_KDF_MAX_PASSES 64u
 #define LX_KDF_SALT_LEN 16
 
-/** Whether @kdf is between floor and maximum; lanes from 1 to 16. */
+/** Whether @kdf is between floor and maximum; one lane (libsodium computes no more). */
 bool lx_kdf_is_allowed(const struct lx_kdf *kdf);
 
 /**
