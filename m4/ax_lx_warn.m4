@@ -17,7 +17,7 @@ AC_DEFUN([AX_LX_WARN], [
   LX_CFLAGS=
   LX_LDFLAGS=
   m4_foreach_w([flag], [-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
-      -Wformat=2 -Wundef -Wpointer-arith -Wwrite-strings -Wold-style-definition -Wnull-dereference
+      -Wformat=2 -Wundef -Wpointer-arith -Wwrite-strings -Wold-style-definition
       -Wlogical-op -Wduplicated-cond -Wimplicit-fallthrough -Wswitch],
     [_AX_LX_TRY([CFLAGS], flag, [LX_WARN_CFLAGS])])
   AS_IF([test "x$enable_werror" = xyes], [LX_WARN_CFLAGS="$LX_WARN_CFLAGS -Werror"])

@@ -8,7 +8,9 @@
  *
  * Storage: pages of four levels. The page of path p (depth 4k bits, k = 0, 1, ...) holds the up to
  * 16 child entries at depth 4(k+1), or the leaves that stand higher. An entry is a leaf (key, value
- * hash) or an interior child (hash, version of its page). A page is stored under (version, tree,
+ * hash) or an interior child (hash, version of its page). Bytes of a page: u16 which of the 16 slots
+ * are taken, u16 which of those are leaves, then the slots in order: leaf: key, value hash; child:
+ * hash, u64 version. Below the root a page holds at least two leaves. A page is stored under (version, tree,
  * path) and never overwritten: a batch at version v writes new pages of version v and lists those
  * it made stale. Old versions stay readable until their pages are pruned.
  * Pages come and go by callback. Trees are told apart by a 32-byte id (zero: the ledger's state).
@@ -20,11 +22,10 @@
 #define LX_MERKLE_STATE_H
 
 #include "base/buf.h"
-#include "base/pool.h"
 #include "merkle/proof.h"
 
-#define MERKLE_PAGE_MAX 1536  /* bytes of an encoded page at most (16 entries) */
-#define MERKLE_PAGE_KEY_LEN 74 /* u64 version, 32-byte tree id, u8 nibbles, 32-byte path, u8 0 */
+#define MERKLE_PAGE_MAX (4 + 16 * 64) /* bytes of an encoded page at most (16 leaves) */
+#define MERKLE_PAGE_KEY_LEN 73 /* u64 version, 32-byte tree id, u8 nibbles, 32-byte path */
 
 /* The root of a tree at one version. An empty tree has hash zero. */
 struct merkle_root {
@@ -65,13 +66,13 @@ void merkle_state_free(struct merkle_state *tree);
 
 /**
  * Apply @count updates (any order; sorted in place; a key twice is LX_ERR_EXISTS) to @root and make
- * version @version, which must be above @root->version. @pool (may be NULL) shares the work.
+ * version @version, which must be above @root->version.
  * On failure nothing reached @sink that matters: the caller drops the batch.
  * Returns LX_OK, LX_ERR_EXISTS, LX_ERR_CORRUPT (a page is missing or damaged), LX_ERR_IO.
  */
 LX_MUST_CHECK enum lx_err merkle_state_update(struct merkle_state *tree,
     const struct merkle_root *root, uint64_t version, struct merkle_update *updates, size_t count,
-    const struct merkle_sink *sink, struct lx_pool *pool, struct merkle_root *out_root);
+    const struct merkle_sink *sink, struct merkle_root *out_root);
 
 /** Forget cached pages of versions above @version (a candidate that was not committed). */
 void merkle_state_forget_after(struct merkle_state *tree, uint64_t version);
@@ -80,7 +81,10 @@ void merkle_state_forget_after(struct merkle_state *tree, uint64_t version);
 LX_MUST_CHECK enum lx_err merkle_state_get(struct merkle_state *tree, const struct merkle_root *root,
     const struct lx_hash *key, struct lx_hash *out_value, bool *out_found);
 
-/** The proof of what stands under @key at @root: inclusion or exclusion. */
+/**
+ * The proof of what stands under @key at @root: inclusion or exclusion. LX_ERR_RANGE when another
+ * key shares more than 252 bits with it, which hashes don't.
+ */
 LX_MUST_CHECK enum lx_err merkle_state_prove(struct merkle_state *tree,
     const struct merkle_root *root, const struct lx_hash *key, struct merkle_proof *out_proof);
 

@@ -1,0 +1,26 @@
+/*
+ * merkle/cache_int.h - decoded pages kept between batches, a fixed number of them.
+ *
+ * Set-associative by path: of one path only one version is kept, so a new version takes the place
+ * of the one it made stale. Within a set the least recently used goes.
+ */
+#ifndef LX_MERKLE_CACHE_INT_H
+#define LX_MERKLE_CACHE_INT_H
+
+#include "merkle/page_int.h"
+
+struct cache;
+
+/** A cache of about @bytes; NULL for 0. */
+struct cache *merkle_cache_new(size_t bytes);
+/** Free it; NULL is fine. */
+void merkle_cache_free(struct cache *cache);
+/** The page, or NULL. Valid until the next put. */
+const struct page *merkle_cache_get(struct cache *cache, const uint8_t key[MERKLE_PAGE_KEY_LEN]);
+/** Keep a copy. */
+void merkle_cache_put(
+    struct cache *cache, const uint8_t key[MERKLE_PAGE_KEY_LEN], const struct page *page);
+/** Drop pages of versions above @version. */
+void merkle_cache_forget_after(struct cache *cache, uint64_t version);
+
+#endif
