@@ -30,6 +30,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/why.h"
+#include "base/wire.h"
 
 #define LLD_KEY_MAX 160                   /* bytes */
 #define LLD_VALUE_MAX (64u * 1024 * 1024) /* bytes */
