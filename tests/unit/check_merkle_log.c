@@ -48,13 +48,15 @@ unbase64(const char *text, uint8_t *out)
         return len;
 }
 
-/* A hash of the vectors; some bad cases hold other lengths, which we don't even take. */
+/* A hash of the vectors; some cases hold short texts in place of hashes: padded with zeros. */
 static bool
 get_hash(const json_t *value, struct lx_hash *out)
 {
-        uint8_t bytes[256];
+        uint8_t bytes[256] = {0};
 
-        if (!json_is_string(value) || unbase64(json_string_value(value), bytes) != LX_HASH_LEN)
+        size_t len = json_is_string(value) ? unbase64(json_string_value(value), bytes) : 0;
+
+        if (len == 0 || len > LX_HASH_LEN)
                 return false;
         memcpy(out->b, bytes, LX_HASH_LEN);
         return true;
