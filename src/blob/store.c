@@ -1,0 +1,581 @@
+/* blob/store.c - see blob/store.h. */
+#include "config.h"
+#include "blob/store.h"
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PATH_BYTES 4096
+#define COPY_BYTES (256u * 1024)
+
+struct stage {
+        bool used;
+        unsigned kind;
+        struct lx_hash root;
+        uint64_t total, have;
+        uint64_t last_ms;
+        int fd;
+        char path[PATH_BYTES];
+};
+
+struct blob_store {
+        char dir[PATH_BYTES - 512];
+        const struct blob_kind *kinds;
+        size_t kind_count;
+        struct stage stage[BLOB_STAGES_MAX];
+        uint64_t staged_bytes;
+        uint64_t number; /* of uploads, for names */
+        _Atomic uint64_t count, bytes;
+};
+
+static enum lx_err
+fail(struct lx_why *why, const char *what, const char *path)
+{
+        int e = errno;
+
+        lx_why_set(why, "cannot %s %s: %s", what, path, strerror(e));
+        return lx_err_from_errno(e);
+}
+
+/* The directory, and the path, of a published blob. */
+static void
+blob_path(const struct blob_store *store, unsigned kind, const struct lx_hash *root,
+    char dir[PATH_BYTES], char path[PATH_BYTES])
+{
+        char hex[LX_HEX_LEN(LX_HASH_LEN)];
+
+        lx_hex(root->b, LX_HASH_LEN, hex);
+        snprintf(dir, PATH_BYTES, "%s/%s/%.2s", store->dir, store->kinds[kind].name, hex);
+        snprintf(path, PATH_BYTES, "%s/%s/%.2s/%s", store->dir, store->kinds[kind].name, hex, hex);
+}
+
+static void
+remove_leftovers(const char *dir)
+{
+        char path[PATH_BYTES];
+        struct dirent *entry;
+        DIR *d = opendir(dir);
+
+        while (d != NULL && (entry = readdir(d)) != NULL) {
+                if (strncmp(entry->d_name, "stage.", 6) != 0)
+                        continue;
+                snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
+                unlink(path);
+        }
+        if (d != NULL)
+                closedir(d);
+}
+
+enum lx_err
+blob_open(const char *dir, const struct blob_kind *kinds, size_t kind_count,
+    struct blob_store **out_store, struct lx_why *why)
+{
+        struct blob_store *store = lx_alloc(sizeof(*store));
+        char path[PATH_BYTES];
+        enum lx_err err = LX_OK;
+
+        store->kinds = kinds;
+        store->kind_count = kind_count;
+        if (snprintf(store->dir, sizeof(store->dir), "%s/blob", dir) >= (int)sizeof(store->dir)) {
+                lx_why_set(why, "the path of the data directory is too long");
+                err = LX_ERR_RANGE;
+        }
+        for (size_t i = 0; err == LX_OK && i < kind_count; i++) {
+                snprintf(path, sizeof(path), "%s/%s", store->dir, kinds[i].name);
+                err = lx_file_mkdirs(path, 0700, why);
+        }
+        if (err == LX_OK) {
+                remove_leftovers(store->dir);
+                err = lx_file_sync_dir(store->dir, why);
+        }
+        if (err != LX_OK) {
+                lx_free(store);
+                return err;
+        }
+        *out_store = store;
+        return LX_OK;
+}
+
+static void
+drop_stage(struct blob_store *store, struct stage *stage)
+{
+        if (!stage->used)
+                return;
+        close(stage->fd);
+        unlink(stage->path);
+        store->staged_bytes -= stage->total;
+        stage->used = false;
+}
+
+void
+blob_close(struct blob_store *store)
+{
+        if (store == NULL)
+                return;
+        for (size_t i = 0; i < BLOB_STAGES_MAX; i++)
+                drop_stage(store, &store->stage[i]);
+        lx_free(store);
+}
+
+bool
+blob_has(struct blob_store *store, unsigned kind, const struct lx_hash *root, uint64_t *out_len)
+{
+        char dir[PATH_BYTES], path[PATH_BYTES];
+        struct stat st;
+
+        lx_assert(kind < store->kind_count);
+        blob_path(store, kind, root, dir, path);
+        if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode))
+                return false;
+        if (out_len != NULL)
+                *out_len = (uint64_t)st.st_size;
+        return true;
+}
+
+/* ---- uploads ---------------------------------------------------------------------------------- */
+
+static struct stage *
+find_stage(struct blob_store *store, unsigned kind, const struct lx_hash *root)
+{
+        for (size_t i = 0; i < BLOB_STAGES_MAX; i++) {
+                struct stage *s = &store->stage[i];
+
+                if (s->used && s->kind == kind && lx_hash_eq(&s->root, root))
+                        return s;
+        }
+        return NULL;
+}
+
+static enum lx_err
+new_stage(struct blob_store *store, unsigned kind, const struct lx_hash *root, uint64_t total,
+    struct stage **out_stage, struct lx_why *why)
+{
+        struct stage *stage = NULL;
+
+        if (total > store->kinds[kind].max_len) {
+                lx_why_set(why, "a %s has at most %llu bytes, not %llu", store->kinds[kind].name,
+                    (unsigned long long)store->kinds[kind].max_len, (unsigned long long)total);
+                return LX_ERR_RANGE;
+        }
+        for (size_t i = 0; i < BLOB_STAGES_MAX && stage == NULL; i++)
+                if (!store->stage[i].used)
+                        stage = &store->stage[i];
+        if (stage == NULL || store->staged_bytes + total > BLOB_STAGED_BYTES_MAX) {
+                lx_why_set(why, "too many uploads are going on: try again later");
+                return LX_ERR_LIMIT;
+        }
+        *stage = (struct stage){.kind = kind, .root = *root, .total = total};
+        snprintf(stage->path, sizeof(stage->path), "%s/stage.%llu", store->dir,
+            (unsigned long long)store->number++);
+        stage->fd = open(stage->path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (stage->fd < 0)
+                return fail(why, "create", stage->path);
+        stage->used = true;
+        store->staged_bytes += total;
+        *out_stage = stage;
+        return LX_OK;
+}
+
+static enum lx_err
+write_at(int fd, const char *path, const uint8_t *bytes, size_t len, uint64_t offset,
+    struct lx_why *why)
+{
+        while (len > 0) {
+                ssize_t n = pwrite(fd, bytes, len, (off_t)offset);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return fail(why, "write", path);
+                bytes += n;
+                offset += (uint64_t)n;
+                len -= (size_t)n;
+        }
+        return LX_OK;
+}
+
+/* Check, fsync, rename, fsync the directory. The stage is gone afterwards. */
+static enum lx_err
+publish(struct blob_store *store, struct stage *stage, struct lx_why *why)
+{
+        char dir[PATH_BYTES], path[PATH_BYTES];
+        enum lx_err err = store->kinds[stage->kind].check(stage->fd, stage->total, &stage->root, why);
+
+        blob_path(store, stage->kind, &stage->root, dir, path);
+        if (err == LX_OK && fsync(stage->fd) != 0)
+                err = fail(why, "fsync", stage->path);
+        if (err == LX_OK && mkdir(dir, 0700) != 0 && errno != EEXIST)
+                err = fail(why, "make directory", dir);
+        if (err == LX_OK && rename(stage->path, path) != 0)
+                err = fail(why, "rename to", path);
+        if (err == LX_OK)
+                err = lx_file_sync_dir(dir, why);
+        if (err == LX_OK) {
+                snprintf(dir, sizeof(dir), "%s/%s", store->dir, store->kinds[stage->kind].name);
+                err = lx_file_sync_dir(dir, why);
+        }
+        if (err == LX_OK) {
+                store->count++;
+                store->bytes += stage->total;
+        }
+        drop_stage(store, stage);
+        return err;
+}
+
+static enum lx_err
+begin_part(struct blob_store *store, unsigned kind, const struct lx_hash *root, uint64_t total,
+    uint64_t offset, struct stage **out_stage, struct lx_why *why)
+{
+        struct stage *stage = find_stage(store, kind, root);
+
+        if (offset == 0) {
+                if (stage != NULL)
+                        drop_stage(store, stage);
+                return new_stage(store, kind, root, total, out_stage, why);
+        }
+        if (stage == NULL || stage->have != offset || stage->total != total) {
+                lx_why_set(why, "the next part of this upload starts at offset %llu, not %llu",
+                    stage != NULL && stage->total == total ? (unsigned long long)stage->have : 0ull,
+                    (unsigned long long)offset);
+                return LX_ERR_SEQUENCE;
+        }
+        *out_stage = stage;
+        return LX_OK;
+}
+
+enum lx_err
+blob_put_part(struct blob_store *store, unsigned kind, const struct lx_hash *root, uint64_t total,
+    uint64_t offset, const void *bytes, size_t len, uint64_t now_ms, bool *out_done,
+    struct lx_why *why)
+{
+        struct stage *stage;
+        enum lx_err err;
+
+        lx_assert(kind < store->kind_count);
+        *out_done = blob_has(store, kind, root, NULL);
+        if (*out_done)
+                return LX_OK;
+        if (offset > total || len > total - offset) {
+                lx_why_set(why, "the part reaches beyond the upload's %llu bytes",
+                    (unsigned long long)total);
+                return LX_ERR_RANGE;
+        }
+        err = begin_part(store, kind, root, total, offset, &stage, why);
+        if (err != LX_OK)
+                return err;
+        err = write_at(stage->fd, stage->path, bytes, len, offset, why);
+        if (err != LX_OK) {
+                drop_stage(store, stage);
+                return err;
+        }
+        stage->have += len;
+        stage->last_ms = now_ms;
+        if (stage->have < total)
+                return LX_OK;
+        err = publish(store, stage, why);
+        *out_done = err == LX_OK;
+        return err;
+}
+
+enum lx_err
+blob_put(struct blob_store *store, unsigned kind, const struct lx_hash *root, const void *bytes,
+    size_t len, struct lx_why *why)
+{
+        bool done;
+
+        return blob_put_part(
+            store, kind, root, len, 0, bytes, len, lx_clock_now_ms(), &done, why);
+}
+
+/* Copy @len bytes of @from to the start of @to. */
+static enum lx_err
+copy_bytes(int from, int to, const char *path, uint64_t len, struct lx_why *why)
+{
+        uint8_t *chunk = lx_alloc(COPY_BYTES);
+        enum lx_err err = LX_OK;
+
+        for (uint64_t at = 0; at < len && err == LX_OK;) {
+                size_t want = len - at < COPY_BYTES ? (size_t)(len - at) : COPY_BYTES;
+                ssize_t n = pread(from, chunk, want, (off_t)at);
+
+                if (n <= 0)
+                        err = n < 0 ? fail(why, "read", path) : LX_ERR_CORRUPT;
+                else
+                        err = write_at(to, path, chunk, (size_t)n, at, why);
+                at += n > 0 ? (uint64_t)n : 0;
+        }
+        lx_free(chunk);
+        return err;
+}
+
+enum lx_err
+blob_put_patched(struct blob_store *store, unsigned kind, const struct lx_hash *base,
+    const struct lx_hash *root, uint64_t total, uint64_t offset, const void *bytes, size_t len,
+    struct lx_why *why)
+{
+        char dir[PATH_BYTES], path[PATH_BYTES];
+        struct stage *stage;
+        uint64_t base_len, keep;
+        enum lx_err err;
+        int fd;
+
+        if (blob_has(store, kind, root, NULL))
+                return LX_OK;
+        if (!blob_has(store, kind, base, &base_len)) {
+                lx_why_set(why, "the %s that is to be changed is not here", store->kinds[kind].name);
+                return LX_ERR_ABSENT;
+        }
+        keep = base_len < total ? base_len : total;
+        if (offset > keep || len > total - offset || (keep < total && offset + len != total))
+                return LX_ERR_RANGE;
+        err = begin_part(store, kind, root, total, 0, &stage, why);
+        if (err != LX_OK)
+                return err;
+        blob_path(store, kind, base, dir, path);
+        fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        err = fd < 0 ? fail(why, "open", path) : copy_bytes(fd, stage->fd, path, keep, why);
+        if (fd >= 0)
+                close(fd);
+        if (err == LX_OK)
+                err = write_at(stage->fd, stage->path, bytes, len, offset, why);
+        if (err != LX_OK) {
+                drop_stage(store, stage);
+                return err;
+        }
+        return publish(store, stage, why);
+}
+
+/* ---- reading ---------------------------------------------------------------------------------- */
+
+/* Open a published blob; its length. */
+static enum lx_err
+open_blob(struct blob_store *store, unsigned kind, const struct lx_hash *root, int *out_fd,
+    uint64_t *out_len)
+{
+        char dir[PATH_BYTES], path[PATH_BYTES];
+        struct stat st;
+        int fd;
+
+        lx_assert(kind < store->kind_count);
+        blob_path(store, kind, root, dir, path);
+        fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+        if (fd < 0)
+                return lx_err_from_errno(errno);
+        if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+                close(fd);
+                return LX_ERR_CORRUPT;
+        }
+        *out_fd = fd;
+        *out_len = (uint64_t)st.st_size;
+        return LX_OK;
+}
+
+enum lx_err
+blob_read(struct blob_store *store, unsigned kind, const struct lx_hash *root, uint64_t offset,
+    size_t len, struct lx_buf *out)
+{
+        uint64_t size;
+        size_t done = 0;
+        uint8_t *to;
+        int fd;
+        enum lx_err err = open_blob(store, kind, root, &fd, &size);
+
+        if (err != LX_OK)
+                return err;
+        if (offset > size || len > size - offset) {
+                close(fd);
+                return LX_ERR_RANGE;
+        }
+        to = lx_buf_reserve(out, len);
+        while (done < len) {
+                ssize_t n = pread(fd, to + done, len - done, (off_t)(offset + done));
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0)
+                        break;
+                done += (size_t)n;
+        }
+        close(fd);
+        if (done < len)
+                return LX_ERR_IO;
+        lx_buf_add(out, len);
+        return LX_OK;
+}
+
+enum lx_err
+blob_check(
+    struct blob_store *store, unsigned kind, const struct lx_hash *root, struct lx_why *why)
+{
+        char hex[LX_HEX_LEN(LX_HASH_LEN)];
+        uint64_t len;
+        int fd;
+        enum lx_err err = open_blob(store, kind, root, &fd, &len);
+
+        if (err != LX_OK)
+                return err;
+        err = store->kinds[kind].check(fd, len, root, NULL);
+        close(fd);
+        if (err == LX_OK || err == LX_ERR_IO || err == LX_ERR_NOMEM)
+                return err;
+        lx_hex(root->b, LX_HASH_LEN, hex);
+        lx_why_set(why, "blob/%s/%.2s/%s is damaged: remove it and add it again, or restore a backup",
+            store->kinds[kind].name, hex, hex);
+        return LX_ERR_CORRUPT;
+}
+
+enum lx_err
+blob_remove(struct blob_store *store, unsigned kind, const struct lx_hash *root)
+{
+        char dir[PATH_BYTES], path[PATH_BYTES];
+
+        blob_path(store, kind, root, dir, path);
+        if (unlink(path) != 0 && errno != ENOENT)
+                return lx_err_from_errno(errno);
+        return LX_OK;
+}
+
+struct walk {
+        struct blob_store *store;
+        unsigned kind;
+        bool (*each)(void *arg, const struct lx_hash *root, uint64_t len, uint64_t age_ms);
+        void *arg;
+        uint64_t now_ms;
+};
+
+/* One file of a directory; false to stop. Names that are no root are not ours. */
+static bool
+visit(struct walk *walk, int dir_fd, const char *name)
+{
+        struct lx_hash root;
+        struct stat st;
+        uint64_t since;
+
+        if (!lx_unhex(name, strlen(name), root.b, LX_HASH_LEN) ||
+            fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
+                return true;
+        since = (uint64_t)st.st_mtim.tv_sec * 1000u;
+        return walk->each(walk->arg, &root, (uint64_t)st.st_size,
+            walk->now_ms > since ? walk->now_ms - since : 0);
+}
+
+enum lx_err
+blob_walk(struct blob_store *store, unsigned kind,
+    bool (*each)(void *arg, const struct lx_hash *root, uint64_t len, uint64_t age_ms), void *arg)
+{
+        struct walk walk = {store, kind, each, arg, lx_clock_walltime().ms};
+        bool going = true;
+
+        for (unsigned i = 0; i < 256 && going; i++) {
+                char path[PATH_BYTES];
+                struct dirent *entry;
+                DIR *d;
+
+                snprintf(path, sizeof(path), "%s/%s/%02x", store->dir, store->kinds[kind].name, i);
+                d = opendir(path);
+                if (d == NULL && errno == ENOENT)
+                        continue;
+                if (d == NULL)
+                        return lx_err_from_errno(errno);
+                while (going && (entry = readdir(d)) != NULL)
+                        going = visit(&walk, dirfd(d), entry->d_name);
+                closedir(d);
+        }
+        return LX_OK;
+}
+
+void
+blob_tick(struct blob_store *store, uint64_t now_ms)
+{
+        for (size_t i = 0; i < BLOB_STAGES_MAX; i++)
+                if (store->stage[i].used && now_ms - store->stage[i].last_ms > BLOB_STAGE_AGE_MS)
+                        drop_stage(store, &store->stage[i]);
+}
+
+struct backup {
+        struct blob_store *store;
+        unsigned kind;
+        const char *to;
+        enum lx_err err;
+        struct lx_why *why;
+};
+
+/* A hard link where the file system allows it, else a copy. */
+static enum lx_err
+link_or_copy(const char *from, const char *to, struct lx_why *why)
+{
+        struct stat st;
+        enum lx_err err;
+        int in, out;
+
+        if (link(from, to) == 0 || errno == EEXIST)
+                return LX_OK;
+        in = open(from, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        if (in < 0)
+                return fail(why, "open", from);
+        out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        err = out < 0 ? fail(why, "create", to)
+            : fstat(in, &st) != 0 ? fail(why, "look at", from)
+                                  : copy_bytes(in, out, to, (uint64_t)st.st_size, why);
+        if (err == LX_OK && fsync(out) != 0)
+                err = fail(why, "fsync", to);
+        close(in);
+        if (out >= 0)
+                close(out);
+        return err;
+}
+
+static bool
+backup_one(void *arg, const struct lx_hash *root, uint64_t len, uint64_t age_ms)
+{
+        struct backup *backup = arg;
+        char dir[PATH_BYTES], from[PATH_BYTES], to[PATH_BYTES], hex[LX_HEX_LEN(LX_HASH_LEN)];
+
+        (void)len, (void)age_ms;
+        blob_path(backup->store, backup->kind, root, dir, from);
+        lx_hex(root->b, LX_HASH_LEN, hex);
+        snprintf(dir, sizeof(dir), "%s/blob/%s/%.2s", backup->to,
+            backup->store->kinds[backup->kind].name, hex);
+        snprintf(to, sizeof(to), "%.4000s/%s", dir, hex);
+        backup->err = lx_file_mkdirs(dir, 0700, backup->why);
+        if (backup->err == LX_OK)
+                backup->err = link_or_copy(from, to, backup->why);
+        if (backup->err == LX_OK)
+                backup->err = lx_file_sync_dir(dir, backup->why);
+        return backup->err == LX_OK;
+}
+
+enum lx_err
+blob_backup(struct blob_store *store, const char *to, struct lx_why *why)
+{
+        struct backup backup = {.store = store, .to = to, .err = LX_OK, .why = why};
+
+        for (unsigned kind = 0; kind < store->kind_count && backup.err == LX_OK; kind++) {
+                enum lx_err err;
+
+                backup.kind = kind;
+                err = blob_walk(store, kind, backup_one, &backup);
+                if (backup.err == LX_OK)
+                        backup.err = err;
+        }
+        return backup.err;
+}
+
+void
+blob_get_stats(const struct blob_store *store, struct blob_stats *out_stats)
+{
+        *out_stats = (struct blob_stats){.count = store->count, .bytes = store->bytes};
+        for (size_t i = 0; i < BLOB_STAGES_MAX; i++)
+                out_stats->staged += store->stage[i].used;
+}
