@@ -75,7 +75,7 @@ struct sigchain_genesis {
         char network[33];
         uint64_t time_ms;
         struct sigchain_params params;
-        struct sigchain_valset validators; /* names point into validator_names or the input */
+        struct sigchain_valset validators; /* names point into the bytes it was decoded from */
         char token_name[33];
         uint8_t token_decimals;
         uint64_t token_supply;

@@ -1,0 +1,214 @@
+/* sigchain/apply_update.c - validator and parameter updates, and the genesis state. */
+#include "config.h"
+#include "sigchain/apply_int.h"
+
+#include "base/assert.h"
+
+#include <string.h>
+
+/* More than two thirds of the set in force must have signed exactly this. */
+static enum lx_err
+check_certificate(struct apply *a, const struct sigchain_op_body *body)
+{
+        const struct sigchain_op_update *op = &body->u.update;
+        struct sigchain_valset *set = lx_arena_alloc(a->arena, sizeof(*set));
+        struct lx_reader rd = lx_reader_init(op->cert.p, op->cert.len);
+        struct lx_hash set_hash, msg;
+        struct lx_span value;
+        uint64_t power;
+        enum lx_err err = apply_get(a, SIGCHAIN_KIND_VALSET, NULL, 0, &value);
+
+        if (err != LX_OK || sigchain_valset_decode(value.p, value.len, set) != LX_OK)
+                return LX_ERR_CORRUPT;
+        sigchain_valset_hash(apply_ops(a), value.p, value.len, &set_hash);
+        sigchain_update_message(apply_ops(a), (uint8_t)body->type, &a->context->chain_id, &set_hash,
+            op->expiry, op->what, &msg);
+        err = sigchain_valset_verify(a->context->ops, set, &rd, &msg, &power, NULL, NULL);
+        if (err == LX_OK)
+                err = lx_reader_end(&rd);
+        if (err != LX_OK) {
+                lx_why_set(a->why, "rule certificate: the update's certificate does not verify: %s",
+                    lx_err_text(err));
+                return err;
+        }
+        if (!sigchain_is_two_thirds(power, set->total))
+                return apply_refuse(a, "certificate", "%llu of %llu power signed, more than 2/3 must",
+                    (unsigned long long)power, (unsigned long long)set->total);
+        return LX_OK;
+}
+
+static enum lx_err
+update_params(struct apply *a, struct lx_span what)
+{
+        struct sigchain_params params;
+        enum lx_err err = sigchain_params_decode(what.p, what.len, &params);
+        uint8_t bytes[256];
+        struct lx_writer wr = lx_writer_init(bytes, sizeof(bytes));
+
+        if (err != LX_OK) {
+                lx_why_set(a->why, "rule parameters: they are malformed or out of range: %s",
+                    lx_err_text(err));
+                return err;
+        }
+        if (params.value[SIGCHAIN_RULE_VERSION] < a->context->params->value[SIGCHAIN_RULE_VERSION])
+                return apply_refuse(a, "rule-version", "it is raised only");
+        sigchain_params_encode(&params, &wr);
+        lx_assert(lx_writer_end(&wr) == LX_OK);
+        apply_put(a, SIGCHAIN_KIND_PARAMS, NULL, 0, LX_SPAN(bytes, wr.len));
+        return LX_OK;
+}
+
+enum lx_err
+apply_update(struct apply *a, const struct sigchain_op_body *body)
+{
+        const struct sigchain_op_update *op = &body->u.update;
+        struct sigchain_valset *set;
+        enum lx_err err;
+
+        if (op->expiry < a->context->height) {
+                lx_why_set(a->why, "rule expiry: the update's signatures held up to height %llu",
+                    (unsigned long long)op->expiry);
+                return LX_ERR_EXPIRED;
+        }
+        err = check_certificate(a, body);
+        if (err != LX_OK)
+                return err;
+        if (body->type == SIGCHAIN_OP_PARAMETER_UPDATE)
+                return update_params(a, op->what);
+        set = lx_arena_alloc(a->arena, sizeof(*set));
+        err = sigchain_valset_decode(op->what.p, op->what.len, set);
+        if (err != LX_OK) {
+                lx_why_set(a->why, "rule validators: the new set is malformed: %s", lx_err_text(err));
+                return err;
+        }
+        apply_put(a, SIGCHAIN_KIND_VALSET, NULL, 0, op->what);
+        return LX_OK;
+}
+
+/* ---- genesis ---------------------------------------------------------------------------------- */
+
+void
+sigchain_token_address(
+    const struct lx_hash_ops *ops, const struct lx_hash *chain_id, struct lx_hash *out)
+{
+        sigchain_address(ops, SIGCHAIN_TOKEN, chain_id->b, LX_HASH_LEN, out);
+}
+
+static struct sigchain_field
+field_u64(const char *name, enum sigchain_access access, uint64_t value)
+{
+        return (struct sigchain_field){.name = LX_SPAN(name, strlen(name)), .type = SIGCHAIN_U64,
+            .access = access, .u64 = value};
+}
+
+static struct sigchain_field
+field_bytes(const char *name, enum sigchain_field_type type, enum sigchain_access access,
+    const void *p, size_t len)
+{
+        return (struct sigchain_field){.name = LX_SPAN(name, strlen(name)), .type = type,
+            .access = access, .bytes = LX_SPAN(p, len)};
+}
+
+static void
+put_object(struct apply *a, enum sigchain_type type, const struct lx_hash *owner,
+    const struct lx_hash *address, const struct sigchain_object *object)
+{
+        struct sigchain_register reg = {
+            .type = type, .owner = *owner, .data = apply_encode_object(a, object)};
+
+        lx_assert(sigchain_standard_check(sigchain_standard_of(type), object, NULL) == LX_OK);
+        apply_put_register(a, address, &reg);
+}
+
+static void
+put_token(struct apply *a, const struct sigchain_genesis *g)
+{
+        const struct lx_hash nobody = {{0}};
+        struct sigchain_object object = {.count = 4,
+            .field = {
+                field_bytes("name", SIGCHAIN_TEXT, SIGCHAIN_FIXED, g->token_name, strlen(g->token_name)),
+                field_u64("decimals", SIGCHAIN_FIXED, g->token_decimals),
+                field_u64("supply", SIGCHAIN_FIXED, g->token_supply),
+                field_u64("balance", SIGCHAIN_SYSTEM, 0)}};
+
+        put_object(a, SIGCHAIN_TOKEN, &nobody, &a->context->token, &object);
+        for (size_t i = 0; i < g->allocation_count; i++) {
+                uint8_t key[2 * LX_HASH_LEN];
+                struct lx_hash address;
+                struct sigchain_object account = {.count = 2,
+                    .field = {field_bytes("token", SIGCHAIN_ADDRESS, SIGCHAIN_FIXED,
+                                  a->context->token.b, LX_HASH_LEN),
+                        field_u64("balance", SIGCHAIN_SYSTEM, g->allocation[i].amount)}};
+
+                memcpy(key, g->allocation[i].genesis.b, LX_HASH_LEN);
+                memcpy(key + LX_HASH_LEN, a->context->token.b, LX_HASH_LEN);
+                sigchain_address(apply_ops(a), SIGCHAIN_ACCOUNT, key, sizeof(key), &address);
+                put_object(a, SIGCHAIN_ACCOUNT, &g->allocation[i].genesis, &address, &account);
+        }
+}
+
+static enum lx_err
+put_root_prefix(struct apply *a, const struct sigchain_root_prefix *root)
+{
+        const struct lx_hash none = {{0}};
+        uint8_t key[SIGCHAIN_NAME_MAX];
+        struct lx_hash address;
+        size_t key_len;
+        struct sigchain_object object = {.count = 5,
+            .field = {field_u64("instance", SIGCHAIN_FIXED, root->instance),
+                field_u64("family", SIGCHAIN_FIXED, root->family),
+                field_bytes("prefix", SIGCHAIN_BYTES, SIGCHAIN_FIXED, root->prefix, 16),
+                field_u64("bits", SIGCHAIN_FIXED, root->bits),
+                field_bytes("eid", SIGCHAIN_ADDRESS, SIGCHAIN_MUTABLE, none.b, LX_HASH_LEN)}};
+        enum lx_err err = sigchain_canonical_key(SIGCHAIN_PREFIX, &object, key, &key_len, a->why);
+
+        if (err != LX_OK)
+                return err;
+        sigchain_address(apply_ops(a), SIGCHAIN_PREFIX, key, key_len, &address);
+        err = apply_enter_prefix(a, &object, &address);
+        if (err == LX_OK)
+                put_object(a, SIGCHAIN_PREFIX, &root->owner, &address, &object);
+        return err;
+}
+
+static enum lx_err
+nothing_there(void *arg, const struct lx_hash *key, struct lx_buf *out)
+{
+        (void)arg, (void)key, (void)out;
+        return LX_ERR_ABSENT;
+}
+
+static enum lx_err
+put_genesis(struct apply *a, const struct sigchain_genesis *g)
+{
+        uint8_t *bytes = lx_arena_alloc(a->arena, SIGCHAIN_VALSET_BYTES_MAX);
+        struct lx_writer wr = lx_writer_init(bytes, SIGCHAIN_VALSET_BYTES_MAX);
+        enum lx_err err = LX_OK;
+
+        sigchain_params_encode(&g->params, &wr);
+        apply_put(a, SIGCHAIN_KIND_PARAMS, NULL, 0, LX_SPAN(bytes, wr.len));
+        wr = lx_writer_init(bytes, SIGCHAIN_VALSET_BYTES_MAX);
+        sigchain_valset_encode(&g->validators, &wr);
+        apply_put(a, SIGCHAIN_KIND_VALSET, NULL, 0, LX_SPAN(bytes, wr.len));
+        put_token(a, g);
+        for (size_t i = 0; i < g->root_count && err == LX_OK; i++)
+                err = put_root_prefix(a, &g->root[i]);
+        return err;
+}
+
+enum lx_err
+sigchain_apply_genesis(const struct lx_crypto_ops *ops, const struct lx_hash *chain_id,
+    const struct sigchain_genesis *genesis, const struct sigchain_sink *sink, struct lx_why *why)
+{
+        struct sigchain_context context = {
+            .ops = ops, .chain_id = *chain_id, .height = 0, .params = &genesis->params};
+        const struct sigchain_view view = {.get = nothing_there, .trie_node = nothing_there};
+        struct apply a = {.context = &context, .view = &view, .sink = sink, .why = why,
+            .arena = lx_arena_new(0)};
+        enum lx_err err;
+
+        sigchain_token_address(&ops->hash, chain_id, &context.token);
+        err = put_genesis(&a, genesis);
+        lx_arena_free(a.arena);
+        return err;
+}
