@@ -55,6 +55,8 @@ void ledger_close(struct ledger *ledger);
 const struct lx_hash *ledger_chain_id(const struct ledger *ledger);
 /** The genesis document, decoded; constant. */
 const struct sigchain_genesis *ledger_genesis(const struct ledger *ledger);
+/** Its canonical bytes. */
+struct lx_span ledger_genesis_bytes(const struct ledger *ledger);
 
 /* A block that was executed but not committed. Its writes are in memory. */
 struct ledger_candidate;
@@ -203,7 +205,6 @@ struct ledger_stats {
         uint64_t registers;    /* that exist */
         uint64_t chains;
         uint64_t digests;      /* in all indexes */
-        uint64_t leaves;       /* reserved: of the state tree; 0 when unknown */
 };
 /** Figures for status and metrics. */
 void ledger_get_stats(struct ledger_view *view, struct ledger_stats *out_stats);

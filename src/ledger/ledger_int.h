@@ -1,0 +1,91 @@
+/*
+ * ledger/ledger_int.h - what the files of the ledger share: the tip, the ledger, a view.
+ */
+#ifndef LX_LEDGER_LEDGER_INT_H
+#define LX_LEDGER_LEDGER_INT_H
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "ledger/kinds.h"
+#include "ledger/ledger.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define STATE_HEAD 9      /* LEDGER_STATE: u64 since, u8 kind before the value */
+#define DIGEST_RECORD 76  /* bytes of one publisher in LEDGER_DIGEST */
+#define DIGEST_PUBLISHERS_MAX 64
+
+struct totals {
+        uint64_t transactions, registers, chains, digests;
+};
+
+/* Everything a reader or the next block needs to know of the newest block. */
+struct tip {
+        struct ledger_header header;
+        struct lx_hash hash;
+        struct merkle_root root;          /* of the state tree */
+        struct merkle_frontier history;   /* over the hashes of all headers, this one included */
+        struct sigchain_params params;    /* in force for the next block */
+        struct lx_buf cert;
+        struct lx_buf set;                /* that signed this one */
+        struct lx_buf next_set;
+        struct totals totals;
+        uint64_t pruned_below;
+};
+
+struct ledger_view {
+        atomic_uint refs;
+        struct ledger *ledger;
+        struct lld_snapshot *snap;
+        struct tip tip;
+};
+
+/* Pages of the trees through a snapshot (NULL: now). */
+struct ledger_pages {
+        struct lld *db;
+        const struct lld_snapshot *snap;
+};
+
+struct ledger {
+        struct lld *db;
+        struct blob_store *blobs;
+        const struct lx_crypto_ops *ops;
+        struct lx_pool *pool;
+        struct lx_buf genesis_bytes;
+        struct sigchain_genesis *genesis;
+        struct lx_hash chain_id;
+        struct lx_hash token;              /* address of the genesis token; zero: none */
+        struct ledger_pages pages;         /* of tree */
+        struct merkle_state *tree;         /* the executor's, with its cache */
+        pthread_mutex_t lock;              /* over newest */
+        struct ledger_view *newest;
+};
+
+/** The hash table in use. */
+static inline const struct lx_hash_ops *
+ledger_ops(const struct ledger *ledger)
+{
+        return &ledger->ops->hash;
+}
+
+/** Fill @out_tip from the store. */
+LX_MUST_CHECK enum lx_err ledger_load_tip(struct ledger *ledger, struct tip *out_tip, struct lx_why *why);
+/** Make @tip (taken over) what new views see. */
+void ledger_publish_take(struct ledger *ledger, struct tip *tip);
+/** Free what a tip owns. */
+void ledger_tip_clear(struct tip *tip);
+/** A merkle_pages.get over struct ledger_pages. */
+enum lx_err ledger_get_page(void *arg, const uint8_t key[MERKLE_PAGE_KEY_LEN], struct lx_buf *out);
+/** The current encoded value under @state_key, appended; since and kind may be NULL. */
+LX_MUST_CHECK enum lx_err ledger_read_state(struct ledger *ledger, const struct lld_snapshot *snap,
+    const struct lx_hash *state_key, struct lx_buf *out, uint64_t *out_since, unsigned *out_kind);
+/** Key of a history or log node. */
+size_t ledger_node_key(const struct lx_hash *address, unsigned level, uint64_t index, uint8_t out[41]);
+/** Write block 0. */
+LX_MUST_CHECK enum lx_err ledger_write_genesis(struct ledger *ledger, struct lx_why *why);
+/** Execute and compare block @height of @from again on @to, whose tip is below it. */
+LX_MUST_CHECK enum lx_err ledger_repeat_block(
+    struct ledger *to, struct ledger_view *from, uint64_t height, struct lx_why *why);
+
+#endif
