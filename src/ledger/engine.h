@@ -34,7 +34,8 @@ struct ledger_engine_options {
         struct ledger *ledger;
         struct ledger_executor *executor;
         struct lx_pool *pool;
-        const char *key_file; /* of the validator: 32-byte secret, hex; NULL: no validator */
+        const uint8_t *key;   /* the validator's secret (32 bytes, secure memory of the caller, kept
+                                 while the engine lives) */
         uint64_t map_seed;
         /* called on the loop after each commit, before outcomes are delivered; may be NULL */
         void (*on_block)(void *arg, const struct ledger_header *header, size_t tx_count);
@@ -46,7 +47,7 @@ struct ledger_engine_options {
 /** The solo engine. LX_ERR_DENIED: the key is not the ledger's one validator. */
 LX_MUST_CHECK enum lx_err ledger_solo_new(const struct ledger_engine_options *options,
     struct ledger_engine **out_engine, struct lx_why *why);
-/** Stop taking transactions, finish the block under way, free. NULL is fine. */
+/** Finish the work under way, answer what waits with LX_ERR_STOPPED, free. NULL is fine. */
 void ledger_engine_free(struct ledger_engine *engine);
 /**
  * Hand in an encoded transaction (copied). @done comes once, on the loop, never inside this call.

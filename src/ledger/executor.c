@@ -14,7 +14,8 @@ struct queue {
 struct ledger_executor {
         pthread_t thread;
         pthread_mutex_t lock;
-        pthread_cond_t more;
+        pthread_cond_t more, idle;
+        bool busy;
         struct queue todo, finished;
         bool stopping;
         void (*notify)(void *arg);
@@ -47,10 +48,14 @@ work(void *arg)
 
         pthread_mutex_lock(&executor->lock);
         for (;;) {
-                while ((job = pop(&executor->todo)) == NULL && !executor->stopping)
+                while ((job = pop(&executor->todo)) == NULL && !executor->stopping) {
+                        executor->busy = false;
+                        pthread_cond_broadcast(&executor->idle);
                         pthread_cond_wait(&executor->more, &executor->lock);
+                }
                 if (job == NULL)
                         break;
+                executor->busy = true;
                 pthread_mutex_unlock(&executor->lock);
                 job->run(job);
                 pthread_mutex_lock(&executor->lock);
@@ -69,6 +74,7 @@ ledger_executor_new(void (*notify)(void *arg), void *arg)
 
         pthread_mutex_init(&executor->lock, NULL);
         pthread_cond_init(&executor->more, NULL);
+        pthread_cond_init(&executor->idle, NULL);
         executor->todo.end = &executor->todo.first;
         executor->finished.end = &executor->finished.first;
         executor->notify = notify;
@@ -93,6 +99,7 @@ ledger_executor_free(struct ledger_executor *executor)
         while (ledger_executor_reap(executor) > 0)
                 continue;
         pthread_cond_destroy(&executor->more);
+        pthread_cond_destroy(&executor->idle);
         pthread_mutex_destroy(&executor->lock);
         lx_free(executor);
 }
@@ -104,6 +111,16 @@ ledger_executor_submit(struct ledger_executor *executor, struct lx_job *job)
         push(&executor->todo, job);
         pthread_cond_signal(&executor->more);
         pthread_mutex_unlock(&executor->lock);
+}
+
+void
+ledger_executor_drain(struct ledger_executor *executor)
+{
+        pthread_mutex_lock(&executor->lock);
+        while (executor->busy || executor->todo.first != NULL)
+                pthread_cond_wait(&executor->idle, &executor->lock);
+        pthread_mutex_unlock(&executor->lock);
+        (void)ledger_executor_reap(executor);
 }
 
 size_t

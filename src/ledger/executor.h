@@ -18,6 +18,8 @@ struct ledger_executor *ledger_executor_new(void (*notify)(void *arg), void *arg
 void ledger_executor_free(struct ledger_executor *executor);
 /** Queue @job (base/pool.h); run on the executor, done on the loop. */
 void ledger_executor_submit(struct ledger_executor *executor, struct lx_job *job);
+/** Wait until everything queued has run, then reap. */
+void ledger_executor_drain(struct ledger_executor *executor);
 /** Call done for the finished ones; returns how many. */
 size_t ledger_executor_reap(struct ledger_executor *executor);
 
