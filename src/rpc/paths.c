@@ -1,0 +1,238 @@
+/* rpc/paths.c - what is not JSON-RPC: blobs, metrics, health. */
+#include "config.h"
+#include "rpc/rpc_int.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool
+rpc_blob_kind(const char *name, enum ledger_blob *out_kind)
+{
+        for (int kind = 0; kind < LEDGER_BLOB_COUNT_; kind++)
+                if (strcmp(ledger_blob_kinds()[kind].name, name) == 0) {
+                        *out_kind = (enum ledger_blob)kind;
+                        return true;
+                }
+        return false;
+}
+
+static void
+reply(struct io_http_request *req, int status, json_t *json)
+{
+        char *text = json_dumps(json, JSON_COMPACT);
+
+        io_http_reply(req, status, "application/json", text, strlen(text));
+        free(text);
+        json_decref(json);
+}
+
+static void
+reply_error(struct io_http_request *req, enum lx_err err, const struct lx_why *why)
+{
+        reply(req, rpc_http_status(err), json_pack("{s:{s:i,s:s,s:{s:s,s:b}}}", "error", "code",
+            -31000 - (int)err, "message", why->text[0] != '\0' ? why->text : lx_err_text(err), "data",
+            "name", lx_err_name(err), "transient", lx_err_is_transient(err)));
+}
+
+/* ---- blobs ------------------------------------------------------------------------------------- */
+
+/* A number in the query; false when it is missing or none. */
+static bool
+query_u64(struct io_http_request *req, const char *name, uint64_t *out)
+{
+        const char *s = io_http_query(req, name);
+        char *end;
+
+        if (s == NULL || s[0] < '0' || s[0] > '9')
+                return false;
+        errno = 0;
+        *out = strtoull(s, &end, 10);
+        return *end == '\0' && errno == 0;
+}
+
+static void
+put_blob(struct rpc *rpc, struct io_http_request *req, enum ledger_blob kind, const struct lx_hash *root)
+{
+        struct lx_span body = io_http_body(req);
+        struct lx_why why = {{0}};
+        uint64_t offset, total;
+        bool done = false;
+        enum lx_err err = LX_ERR_RANGE;
+
+        if (!query_u64(req, "offset", &offset) || !query_u64(req, "total", &total))
+                lx_why_set(&why, "PUT needs offset and total in the query");
+        else
+                err = blob_put_part(rpc->options.blobs, kind, root, total, offset, body.p, body.len,
+                    lx_clock_now_ms(), &done, &why);
+        if (err != LX_OK)
+                reply_error(req, err, &why);
+        else
+                reply(req, 200, json_pack("{s:b,s:I}", "done", done, "offset",
+                    (json_int_t)(done ? total : offset + body.len)));
+}
+
+static void
+patch_blob(struct rpc *rpc, struct io_http_request *req, enum ledger_blob kind, const struct lx_hash *root)
+{
+        struct lx_span body = io_http_body(req);
+        const char *base_hex = io_http_query(req, "base");
+        struct lx_why why = {{0}};
+        struct lx_hash base;
+        uint64_t offset, total;
+        enum lx_err err = LX_ERR_RANGE;
+
+        if (base_hex == NULL || !lx_unhex(base_hex, strlen(base_hex), base.b, LX_HASH_LEN) ||
+            !query_u64(req, "offset", &offset) || !query_u64(req, "total", &total))
+                lx_why_set(&why, "PATCH needs base, offset and total in the query");
+        else
+                err = blob_put_patched(rpc->options.blobs, kind, &base, root, total, offset, body.p,
+                    body.len, &why);
+        if (err != LX_OK)
+                reply_error(req, err, &why);
+        else
+                reply(req, 200, json_pack("{s:b,s:I}", "done", 1, "offset", (json_int_t)total));
+}
+
+static void
+get_blob(struct rpc *rpc, struct io_http_request *req, enum ledger_blob kind, const struct lx_hash *root)
+{
+        struct lx_why why = {{0}};
+        struct lx_buf out = {0};
+        uint64_t offset = 0, length = RPC_BODY_MAX, total;
+        enum lx_err err = LX_OK;
+
+        (void)query_u64(req, "offset", &offset);
+        (void)query_u64(req, "length", &length);
+        if (!blob_has(rpc->options.blobs, kind, root, &total))
+                err = LX_ERR_ABSENT;
+        else if (offset > total)
+                err = LX_ERR_RANGE;
+        if (err == LX_OK && length > RPC_BODY_MAX)
+                length = RPC_BODY_MAX;
+        if (err == LX_OK && length > total - offset)
+                length = total - offset;
+        if (err == LX_OK)
+                err = blob_read(rpc->options.blobs, kind, root, offset, (size_t)length, &out);
+        if (err == LX_OK)
+                io_http_reply(req, 200, "application/octet-stream", out.p, out.len);
+        else
+                reply_error(req, err, &why);
+        lx_buf_clear(&out);
+}
+
+static void
+handle_blob(struct rpc *rpc, struct io_http_request *req, const char *rest)
+{
+        struct lx_why why = {{0}};
+        char name[16];
+        size_t len = strcspn(rest, "/");
+        struct lx_hash root;
+        enum ledger_blob kind;
+
+        if (len >= sizeof(name)) {
+                reply_error(req, LX_ERR_ABSENT, &why);
+                return;
+        }
+        memcpy(name, rest, len);
+        name[len] = '\0';
+        if (!rpc_blob_kind(name, &kind) || rest[len] != '/' ||
+            !lx_unhex(rest + len + 1, strlen(rest + len + 1), root.b, LX_HASH_LEN)) {
+                lx_why_set(&why, "blobs are at /blob/manifest|leaves/ROOT");
+                reply_error(req, LX_ERR_ABSENT, &why);
+                return;
+        }
+        switch (io_http_method(req)) {
+        case IO_HTTP_GET:
+                get_blob(rpc, req, kind, &root);
+                break;
+        case IO_HTTP_PUT:
+                put_blob(rpc, req, kind, &root);
+                break;
+        case IO_HTTP_PATCH:
+                patch_blob(rpc, req, kind, &root);
+                break;
+        case IO_HTTP_POST:
+        case IO_HTTP_OTHER:
+                io_http_reply(req, 405, "application/json", "{}", 2);
+                break;
+        }
+}
+
+/* ---- health ------------------------------------------------------------------------------------ */
+
+static void
+handle_ready(struct rpc *rpc, struct io_http_request *req)
+{
+        bool ready = rpc->unready == NULL && !rpc->stopping;
+        json_t *reasons = json_array();
+
+        if (rpc->unready != NULL)
+                json_array_append_new(reasons, json_string(rpc->unready));
+        if (rpc->stopping)
+                json_array_append_new(reasons, json_string("stopping"));
+        reply(req, ready ? 200 : 503, json_pack("{s:b,s:o}", "ready", ready, "reasons", reasons));
+}
+
+static void
+metric(struct lx_buf *out, const char *name, const char *type, const char *help, uint64_t value)
+{
+        lx_buf_printf(out, "# HELP lxnoded_%s %s\n# TYPE lxnoded_%s %s\nlxnoded_%s %llu\n", name, help,
+            name, type, name, (unsigned long long)value);
+}
+
+static void
+handle_metrics(struct rpc *rpc, struct io_http_request *req)
+{
+        struct ledger_view *view = ledger_view_new(rpc->options.ledger);
+        struct ledger_stats totals;
+        struct lld_stats store;
+        struct blob_stats blobs;
+        struct lx_buf out = {0};
+        size_t bytes = 0, waiting = 0;
+
+        ledger_get_stats(view, &totals);
+        lld_get_stats(rpc->options.db, &store);
+        blob_get_stats(rpc->options.blobs, &blobs);
+        if (rpc->options.engine != NULL)
+                waiting = ledger_mempool_count(ledger_engine_mempool(rpc->options.engine), &bytes);
+        metric(&out, "height", "gauge", "Height of the newest block.", ledger_view_header(view)->height);
+        metric(&out, "tip_time_seconds", "gauge", "Time of the newest block.",
+            ledger_view_header(view)->time_ms / 1000);
+        metric(&out, "ready", "gauge", "1 when the node serves.", rpc->unready == NULL && !rpc->stopping);
+        metric(&out, "transactions_total", "counter", "Transactions on the chain.", totals.transactions);
+        metric(&out, "registers", "gauge", "Registers that exist.", totals.registers);
+        metric(&out, "chains", "gauge", "Signature chains that exist.", totals.chains);
+        metric(&out, "digests", "gauge", "Digests in all indexes.", totals.digests);
+        metric(&out, "mempool_transactions", "gauge", "Transactions that wait.", waiting);
+        metric(&out, "mempool_bytes", "gauge", "Bytes of those.", bytes);
+        metric(&out, "store_disk_bytes", "gauge", "Bytes of the store's files.", store.disk_bytes);
+        metric(&out, "store_mem_bytes", "gauge", "Memory of the store.", store.mem_bytes);
+        metric(&out, "store_commits_total", "counter", "Batches committed since start.", store.commits);
+        metric(&out, "blob_staged", "gauge", "Uploads going on.", blobs.staged);
+        metric(&out, "rpc_calls_total", "counter", "RPC calls since start.", rpc->calls);
+        metric(&out, "rpc_errors_total", "counter", "RPC calls that failed.", rpc->errors);
+        metric(&out, "uptime_seconds", "gauge", "Since start.",
+            (lx_clock_now_ms() - rpc->options.start_ms) / 1000);
+        io_http_reply(req, 200, "text/plain; version=0.0.4", out.p, out.len);
+        lx_buf_clear(&out);
+        ledger_view_unref(view);
+}
+
+bool
+rpc_handle_path(struct rpc *rpc, struct io_http_request *req, const char *path)
+{
+        if (strncmp(path, "/blob/", 6) == 0)
+                handle_blob(rpc, req, path + 6);
+        else if (strcmp(path, "/health") == 0)
+                io_http_reply(req, 200, "text/plain", "ok\n", 3);
+        else if (strcmp(path, "/ready") == 0)
+                handle_ready(rpc, req);
+        else if (strcmp(path, "/metrics") == 0)
+                handle_metrics(rpc, req);
+        else
+                return false;
+        return true;
+}

@@ -1,0 +1,509 @@
+/* rpc/rpc.c - JSON-RPC 2.0: bodies, batches, calls, errors. */
+#include "config.h"
+#include "rpc/rpc_int.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "crypto/secret.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CODE_PARSE (-32700)
+#define CODE_INVALID (-32600)
+#define CODE_METHOD (-32601)
+#define CODE_PARAMS (-32602)
+#define CODE_OURS (-31000)
+
+/* ---- life -------------------------------------------------------------------------------------- */
+
+static void
+base64(const char *in, char *out)
+{
+        static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        size_t len = strlen(in);
+
+        for (size_t i = 0; i < len; i += 3) {
+                uint32_t v = (uint32_t)(uint8_t)in[i] << 16;
+
+                v |= i + 1 < len ? (uint32_t)(uint8_t)in[i + 1] << 8 : 0;
+                v |= i + 2 < len ? (uint8_t)in[i + 2] : 0;
+                *out++ = digits[v >> 18];
+                *out++ = digits[v >> 12 & 63];
+                *out++ = i + 1 < len ? digits[v >> 6 & 63] : '=';
+                *out++ = i + 2 < len ? digits[v & 63] : '=';
+        }
+        *out = '\0';
+}
+
+struct rpc *
+rpc_new(const struct rpc_options *options)
+{
+        struct rpc *rpc = lx_alloc(sizeof(*rpc));
+        char encoded[128];
+
+        rpc->options = *options;
+        if (options->cookie != NULL && strlen(options->cookie) < 90) {
+                base64(options->cookie, encoded);
+                (void)snprintf(rpc->auth, sizeof(rpc->auth), "Basic %s", encoded);
+        }
+        return rpc;
+}
+
+void
+rpc_free(struct rpc *rpc)
+{
+        if (rpc != NULL)
+                lx_wipe(rpc->auth, sizeof(rpc->auth));
+        lx_free(rpc);
+}
+
+void
+rpc_set_unready(struct rpc *rpc, const char *reason)
+{
+        rpc->unready = reason;
+}
+
+void
+rpc_stop(struct rpc *rpc)
+{
+        rpc->stopping = true;
+}
+
+/* ---- answers ----------------------------------------------------------------------------------- */
+
+static json_t *
+error_json(int code, const char *message, enum lx_err err)
+{
+        json_t *error = json_pack("{s:i,s:s}", "code", code, "message", message);
+
+        if (err != LX_OK)
+                json_object_set_new(error, "data", json_pack("{s:s,s:b}", "name", lx_err_name(err),
+                    "transient", lx_err_is_transient(err)));
+        return error;
+}
+
+static json_t *
+envelope(json_t *id, const char *field, json_t *value)
+{
+        json_t *answer = json_object();
+
+        json_object_set_new(answer, "jsonrpc", json_string("2.0"));
+        json_object_set_new(answer, field, value);
+        json_object_set(answer, "id", id != NULL ? id : json_null());
+        return answer;
+}
+
+static void
+reply_json(struct io_http_request *req, int status, const json_t *json)
+{
+        char *text = json_dumps(json, JSON_COMPACT);
+
+        io_http_reply(req, status, "application/json", text, text != NULL ? strlen(text) : 0);
+        free(text);
+}
+
+static void
+finish_body(struct rpc_body *body)
+{
+        if (body->pending > 0)
+                return;
+        if (json_array_size(body->answers) == 0)
+                io_http_reply(body->req, 204, "application/json", "", 0);
+        else
+                reply_json(body->req, 200,
+                    body->batch ? body->answers : json_array_get(body->answers, 0));
+        json_decref(body->answers);
+        ledger_view_unref(body->view);
+        lx_free(body);
+}
+
+static void
+answer(struct rpc_call *call, enum lx_err err)
+{
+        json_t *json;
+
+        if (err != LX_OK) {
+                call->rpc->errors++;
+                json = envelope(call->id, "error", error_json(CODE_OURS - (int)err,
+                    call->why.text[0] != '\0' ? call->why.text : lx_err_text(err), err));
+        } else {
+                if (call->proof != NULL)
+                        json_object_set(call->result, "proof", call->proof);
+                json = envelope(call->id, "result", json_incref(call->result));
+        }
+        if (call->id != NULL)
+                json_array_append(call->body->answers, json);
+        json_decref(json);
+}
+
+static void
+free_call(struct rpc_call *call)
+{
+        json_decref(call->result);
+        json_decref(call->proof);
+        json_decref(call->params);
+        json_decref(call->id);
+        lx_free(call);
+}
+
+void
+rpc_call_finish(struct rpc_call *call, enum lx_err err)
+{
+        struct rpc_body *body = call->body;
+
+        answer(call, err);
+        free_call(call);
+        body->pending--;
+        finish_body(body);
+}
+
+/* ---- parameters -------------------------------------------------------------------------------- */
+
+static bool
+is_hex(const char *s)
+{
+        return strspn(s, "0123456789abcdefABCDEF") == strlen(s) && strlen(s) % 2 == 0;
+}
+
+/* Whether @value is of the type named by the @len characters at @type. */
+static bool
+is_type(json_t *value, const char *type, size_t len)
+{
+        const char *s = json_string_value(value);
+
+        if (strncmp(type, "u64", len) == 0)
+                return json_is_integer(value) && json_integer_value(value) >= 0;
+        if (strncmp(type, "bool", len) == 0)
+                return json_is_boolean(value);
+        if (strncmp(type, "list", len) == 0)
+                return json_is_array(value);
+        if (strncmp(type, "hash", len) == 0)
+                return s != NULL && strlen(s) == 2 * LX_HASH_LEN && is_hex(s);
+        if (strncmp(type, "hex", len) == 0)
+                return s != NULL && is_hex(s);
+        return s != NULL;
+}
+
+/* Check the parameters against the row's and return them as an object; NULL: why says what is wrong. */
+static json_t *
+take_params(const struct rpc_row *row, json_t *given, struct lx_why *why)
+{
+        json_t *params = json_object();
+        size_t position = 0, taken = 0;
+
+        for (const char *spec = row->params; *spec != '\0'; position++) {
+                size_t len = strcspn(spec, " "), name_len = strcspn(spec, ":");
+                bool optional = spec[len - 1] == '?';
+                size_t type_len = len - name_len - 1 - optional;
+                char name[32];
+                json_t *value;
+
+                (void)snprintf(name, sizeof(name), "%.*s", (int)name_len, spec);
+                value = json_is_array(given) ? json_array_get(given, position)
+                                             : json_object_get(given, name);
+                if (value != NULL)
+                        taken++;
+                if (value != NULL && !(optional && json_is_null(value))) {
+                        if (!is_type(value, spec + name_len + 1, type_len)) {
+                                lx_why_set(why, "%s: parameter %s must be a %.*s", row->name, name,
+                                    (int)type_len, spec + name_len + 1);
+                                goto bad;
+                        }
+                        json_object_set(params, name, value);
+                } else if (!optional) {
+                        lx_why_set(why, "%s: parameter %s is missing", row->name, name);
+                        goto bad;
+                }
+                spec += len;
+                spec += *spec == ' ';
+        }
+        if (taken == (json_is_array(given) ? json_array_size(given) : json_object_size(given)))
+                return params;
+        lx_why_set(why, "%s takes these parameters only: %s", row->name, row->params);
+bad:
+        json_decref(params);
+        return NULL;
+}
+
+/* ---- calls ------------------------------------------------------------------------------------- */
+
+static void
+refuse(struct rpc_body *body, json_t *id, int code, const char *message)
+{
+        body->rpc->errors++;
+        json_array_append_new(body->answers, envelope(id, "error", error_json(code, message, LX_OK)));
+}
+
+static const struct rpc_row *
+find_row(const char *method)
+{
+        for (const struct rpc_row *row = rpc_rows(); row->name != NULL; row++)
+                if (strcmp(row->name, method) == 0)
+                        return row;
+        return NULL;
+}
+
+static void
+run_call(struct rpc_body *body, const struct rpc_row *row, json_t *id, json_t *params)
+{
+        struct rpc_call *call = lx_alloc(sizeof(*call));
+        enum lx_err err;
+
+        call->body = body;
+        call->rpc = body->rpc;
+        call->view = body->view;
+        call->id = json_incref(id);
+        call->params = params;
+        call->result = json_object();
+        if (json_is_true(json_object_get(params, "prove"))) {
+                call->proof = json_object();
+                (void)rpc_header_json(body->view, LEDGER_NOW, call->proof);
+        }
+        body->rpc->calls++;
+        body->pending++;
+        err = row->handle(call);
+        if (!call->later)
+                rpc_call_finish(call, err);
+}
+
+static void
+handle_call(struct rpc_body *body, json_t *request)
+{
+        const char *method = json_string_value(json_object_get(request, "method"));
+        const char *version = json_string_value(json_object_get(request, "jsonrpc"));
+        json_t *id = json_object_get(request, "id"), *given = json_object_get(request, "params"), *params;
+        const struct rpc_row *row;
+        struct lx_why why = {{0}};
+
+        if (method == NULL || version == NULL || strcmp(version, "2.0") != 0 ||
+            (given != NULL && !json_is_array(given) && !json_is_object(given)) ||
+            json_is_array(id) || json_is_object(id)) {
+                refuse(body, NULL, CODE_INVALID, "not a JSON-RPC 2.0 request");
+                return;
+        }
+        row = find_row(method);
+        if (row == NULL) {
+                char text[128];
+
+                (void)snprintf(text, sizeof(text), "there is no method %.60s: see rpc.help", method);
+                refuse(body, id, CODE_METHOD, text);
+                return;
+        }
+        params = take_params(row, given, &why);
+        if (params == NULL)
+                refuse(body, id, CODE_PARAMS, why.text);
+        else
+                run_call(body, row, id, params);
+}
+
+/* jansson recurses: how deep the text nests is counted before it is parsed. */
+static bool
+is_too_deep(struct lx_span text)
+{
+        unsigned depth = 0;
+        bool in_string = false;
+
+        for (size_t i = 0; i < text.len; i++) {
+                uint8_t c = text.p[i];
+
+                if (in_string) {
+                        if (c == '\\')
+                                i++;
+                        else if (c == '"')
+                                in_string = false;
+                } else if (c == '"') {
+                        in_string = true;
+                } else if (c == '[' || c == '{') {
+                        if (++depth > RPC_DEPTH_MAX)
+                                return true;
+                } else if ((c == ']' || c == '}') && depth > 0) {
+                        depth--;
+                }
+        }
+        return false;
+}
+
+static void
+handle_body(struct rpc *rpc, struct io_http_request *req)
+{
+        struct lx_span text = io_http_body(req);
+        struct rpc_body *body = lx_alloc(sizeof(*body));
+        json_error_t error;
+        json_t *json = is_too_deep(text)
+            ? NULL : json_loadb((const char *)text.p, text.len, JSON_REJECT_DUPLICATES, &error);
+
+        body->rpc = rpc;
+        body->req = req;
+        body->view = ledger_view_new(rpc->options.ledger);
+        body->answers = json_array();
+        body->pending = 1; /* this function: nothing answers before all calls have begun */
+        body->batch = json_is_array(json);
+        if (json == NULL)
+                refuse(body, NULL, CODE_PARSE, "the body is no JSON (or nests too deeply)");
+        else if (body->batch && (json_array_size(json) == 0 || json_array_size(json) > RPC_BATCH_MAX)) {
+                body->batch = false;
+                refuse(body, NULL, CODE_INVALID, "a batch holds 1 to 1000 calls");
+        } else if (body->batch) {
+                for (size_t i = 0; i < json_array_size(json); i++)
+                        handle_call(body, json_array_get(json, i));
+        } else {
+                handle_call(body, json);
+        }
+        json_decref(json);
+        body->pending--;
+        finish_body(body);
+}
+
+/* ---- requests ---------------------------------------------------------------------------------- */
+
+static bool
+is_allowed(const struct rpc *rpc, struct io_http_request *req, const char *path)
+{
+        const char *auth;
+
+        if (io_http_is_local(req) || strcmp(path, "/health") == 0 || strcmp(path, "/ready") == 0 ||
+            (rpc->options.open_metrics && strcmp(path, "/metrics") == 0))
+                return true;
+        auth = io_http_header(req, "Authorization");
+        return auth != NULL && rpc->auth[0] != '\0' && strlen(auth) == strlen(rpc->auth) &&
+            lx_ct_equal(auth, rpc->auth, strlen(auth));
+}
+
+void
+rpc_handle(void *arg, struct io_http_request *req)
+{
+        static const char no_cookie[] = "{\"error\":\"the cookie is missing or wrong: it is in "
+                                        "<datadir>/.cookie\"}\n";
+        static const char no_path[] = "{\"error\":\"there is nothing here: POST /rpc\"}\n";
+        static const char no_method[] = "{\"error\":\"this method is not allowed here\"}\n";
+        struct rpc *rpc = arg;
+        const char *path = io_http_path(req);
+
+        if (!is_allowed(rpc, req, path))
+                io_http_reply(req, 401, "application/json", no_cookie, sizeof(no_cookie) - 1);
+        else if (strcmp(path, "/") == 0 || strcmp(path, "/rpc") == 0) {
+                if (io_http_method(req) == IO_HTTP_POST)
+                        handle_body(rpc, req);
+                else
+                        io_http_reply(req, 405, "application/json", no_method, sizeof(no_method) - 1);
+        } else if (!rpc_handle_path(rpc, req, path))
+                io_http_reply(req, 404, "application/json", no_path, sizeof(no_path) - 1);
+}
+
+/* ---- what handlers use ------------------------------------------------------------------------- */
+
+bool
+rpc_has(const struct rpc_call *call, const char *name)
+{
+        return json_object_get(call->params, name) != NULL;
+}
+
+uint64_t
+rpc_u64(const struct rpc_call *call, const char *name)
+{
+        return (uint64_t)json_integer_value(json_object_get(call->params, name));
+}
+
+const char *
+rpc_str(const struct rpc_call *call, const char *name)
+{
+        return json_string_value(json_object_get(call->params, name));
+}
+
+struct lx_hash
+rpc_hash(const struct rpc_call *call, const char *name)
+{
+        const char *s = rpc_str(call, name);
+        struct lx_hash hash = {{0}};
+
+        if (s != NULL)
+                (void)lx_unhex(s, strlen(s), hash.b, LX_HASH_LEN);
+        return hash;
+}
+
+uint64_t
+rpc_limit(const struct rpc_call *call, const char *name, uint64_t def, uint64_t max)
+{
+        uint64_t v = rpc_has(call, name) ? rpc_u64(call, name) : def;
+
+        return v < max ? v : max;
+}
+
+json_t *
+rpc_hex(const void *bytes, size_t len)
+{
+        char *hex = lx_alloc(LX_HEX_LEN(len));
+        json_t *json;
+
+        lx_hex(bytes, len, hex);
+        json = json_stringn_nocheck(hex, 2 * len);
+        lx_free(hex);
+        return json;
+}
+
+json_t *
+rpc_hex_hash(const struct lx_hash *hash)
+{
+        char hex[LX_HEX_LEN(LX_HASH_LEN)];
+
+        lx_hex(hash->b, LX_HASH_LEN, hex);
+        return json_stringn_nocheck(hex, 2 * LX_HASH_LEN);
+}
+
+json_t *
+rpc_number(uint64_t n)
+{
+        return json_integer((json_int_t)n);
+}
+
+json_t *
+rpc_amount(uint64_t n)
+{
+        return json_sprintf("%llu", (unsigned long long)n);
+}
+
+json_t *
+rpc_text(struct lx_span s)
+{
+        json_t *json = json_stringn((const char *)s.p, s.len);
+
+        return json != NULL ? json : json_string("?");
+}
+
+json_t *
+rpc_time(uint64_t ms)
+{
+        char text[25];
+
+        lx_walltime_format((struct lx_walltime){ms}, text);
+        return json_string(text);
+}
+
+void
+rpc_set(struct rpc_call *call, const char *name, json_t *value)
+{
+        json_object_set_new(call->result, name, value);
+}
+
+int
+rpc_http_status(enum lx_err err)
+{
+        switch ((int)err) {
+        case LX_OK:
+                return 200;
+        case LX_ERR_ABSENT:
+                return 404;
+        case LX_ERR_IO:
+        case LX_ERR_CORRUPT:
+                return 500;
+        case LX_ERR_FULL:
+                return 507;
+        case LX_ERR_BUSY:
+        case LX_ERR_LIMIT:
+                return 503;
+        default:
+                return 400;
+        }
+}

@@ -1,0 +1,45 @@
+/*
+ * rpc/rpc.h - what a node answers: JSON-RPC 2.0, blobs, metrics and health over HTTP.
+ *
+ * All methods are rows of one table (table.c): parameters are checked, help and OpenRPC are made from
+ * it. Every call of a body reads one view of the ledger. Threads: loop only. Spec: doc/rpc.md.
+ */
+#ifndef LX_RPC_RPC_H
+#define LX_RPC_RPC_H
+
+#include "io/http.h"
+#include "ledger/engine.h"
+
+#define RPC_BODY_MAX (4u << 20) /* bytes of a request, and of one part of a blob */
+#define RPC_BATCH_MAX 1000      /* calls */
+#define RPC_DEPTH_MAX 16        /* nesting */
+
+struct rpc;
+
+struct rpc_options {
+        struct ledger *ledger;
+        struct ledger_engine *engine; /* NULL: nothing is written here */
+        struct blob_store *blobs;
+        struct lld *db;
+        const char *datadir;
+        const char *listening[4];     /* sockets, for node.status; NULL-ended */
+        const char *cookie;           /* "user:password"; needed on TCP */
+        bool open_metrics;            /* /metrics without the cookie */
+        uint64_t start_ms;            /* monotonic */
+        void (*stop)(void *arg);      /* node.stop */
+        enum lx_err (*backup)(void *arg, const char *dir, uint64_t *out_height, struct lx_why *why);
+        void *arg;
+};
+
+/** The options are copied, what they point to stays the caller's. */
+struct rpc *rpc_new(const struct rpc_options *options);
+/** Free it; NULL is fine. Every answer was given before (the engine is gone). */
+void rpc_free(struct rpc *rpc);
+/** Why the node is not ready; NULL: it is. */
+void rpc_set_unready(struct rpc *rpc, const char *reason);
+/** Answer one request: the handler of io/http.h with the struct rpc as argument. */
+void rpc_handle(void *rpc, struct io_http_request *req);
+/** Refuse writes from now on: the node is stopping. */
+void rpc_stop(struct rpc *rpc);
+
+#endif

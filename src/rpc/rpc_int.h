@@ -1,0 +1,134 @@
+/*
+ * rpc/rpc_int.h - calls, the table's rows, and what handlers share.
+ */
+#ifndef LX_RPC_RPC_INT_H
+#define LX_RPC_RPC_INT_H
+
+#include "rpc/rpc.h"
+
+#include <jansson.h>
+
+struct rpc {
+        struct rpc_options options;
+        const char *unready;
+        bool stopping;
+        uint64_t calls, errors;
+        char auth[160]; /* "Basic ..." */
+};
+
+/* One body: one call or a batch. It answers when no call is pending. */
+struct rpc_body {
+        struct rpc *rpc;
+        struct io_http_request *req;
+        struct ledger_view *view;
+        json_t *answers; /* array */
+        size_t pending;
+        bool batch;
+};
+
+struct rpc_call {
+        struct rpc_body *body;
+        struct rpc *rpc;
+        struct ledger_view *view;
+        json_t *id;     /* NULL: a notification */
+        json_t *params; /* object, checked against the row */
+        json_t *result; /* object being filled */
+        json_t *proof;  /* NULL: not asked for */
+        bool later;     /* the handler will call rpc_call_finish */
+        struct lx_why why;
+};
+
+struct rpc_row {
+        const char *name;
+        enum lx_err (*handle)(struct rpc_call *call);
+        const char *params; /* "name:type" or "name:type?", blank-separated, in positional order */
+        const char *result; /* names, blank-separated */
+        const char *summary;
+};
+
+/** The rows, NULL-named last. */
+const struct rpc_row *rpc_rows(void);
+/** End a call that was left for later, and free it. */
+void rpc_call_finish(struct rpc_call *call, enum lx_err err);
+
+/* Parameters: the row has checked type and form. Absent: false, 0 or NULL. */
+bool rpc_has(const struct rpc_call *call, const char *name);
+/** A number. */
+uint64_t rpc_u64(const struct rpc_call *call, const char *name);
+/** A string. */
+const char *rpc_str(const struct rpc_call *call, const char *name);
+/** A hash. */
+struct lx_hash rpc_hash(const struct rpc_call *call, const char *name);
+/** A number at most @max; @def when absent. */
+uint64_t rpc_limit(const struct rpc_call *call, const char *name, uint64_t def, uint64_t max);
+
+/* JSON values. */
+json_t *rpc_hex(const void *bytes, size_t len);
+/** A hash. */
+json_t *rpc_hex_hash(const struct lx_hash *hash);
+/** A number. */
+json_t *rpc_number(uint64_t n);
+/** An amount, as a string. */
+json_t *rpc_amount(uint64_t n);
+/** Text that need not be NUL-terminated; what is no UTF-8 becomes "?". */
+json_t *rpc_text(struct lx_span s);
+/** A time in ISO 8601. */
+json_t *rpc_time(uint64_t ms);
+/** Set field @name of the result. */
+void rpc_set(struct rpc_call *call, const char *name, json_t *value);
+/** A register in JSON: address, type, standard, owner, ... fields. */
+enum lx_err rpc_register_json(const struct lx_hash *address, struct lx_span value, json_t *out);
+
+/* Proofs: each does nothing unless the call asked for one. */
+enum lx_err rpc_prove_state(
+    struct rpc_call *call, enum sigchain_kind kind, const void *key, size_t len, uint64_t height);
+/** @digest in the index of @publisher. */
+enum lx_err rpc_prove_index(
+    struct rpc_call *call, const struct lx_hash *publisher, const struct lx_hash *digest);
+/** Entry @number (@raw) of the release at @address. */
+enum lx_err rpc_prove_entry(struct rpc_call *call, const struct lx_hash *address, uint32_t number,
+    uint64_t count, struct lx_span raw, const struct merkle_path *path);
+/** A path as an array. */
+json_t *rpc_path(const struct merkle_path *path);
+/** Header, certificate and set of @height (LEDGER_NOW: the tip) into @out. */
+enum lx_err rpc_header_json(struct ledger_view *view, uint64_t height, json_t *out);
+
+/* Handlers by group. */
+enum lx_err rpc_node_status(struct rpc_call *call);
+enum lx_err rpc_node_stop(struct rpc_call *call);
+enum lx_err rpc_node_backup(struct rpc_call *call);
+enum lx_err rpc_node_log(struct rpc_call *call);
+enum lx_err rpc_help(struct rpc_call *call);
+enum lx_err rpc_discover(struct rpc_call *call);
+enum lx_err rpc_chain_genesis(struct rpc_call *call);
+enum lx_err rpc_chain_params(struct rpc_call *call);
+enum lx_err rpc_chain_header(struct rpc_call *call);
+enum lx_err rpc_chain_headers(struct rpc_call *call);
+enum lx_err rpc_chain_block(struct rpc_call *call);
+enum lx_err rpc_chain_tx(struct rpc_call *call);
+enum lx_err rpc_chain_consistency(struct rpc_call *call);
+enum lx_err rpc_chain_ancestor(struct rpc_call *call);
+enum lx_err rpc_chain_submit(struct rpc_call *call);
+enum lx_err rpc_profile_get(struct rpc_call *call);
+enum lx_err rpc_register_get(struct rpc_call *call);
+enum lx_err rpc_register_list(struct rpc_call *call);
+enum lx_err rpc_register_history(struct rpc_call *call);
+enum lx_err rpc_register_entry(struct rpc_call *call);
+enum lx_err rpc_name_resolve(struct rpc_call *call);
+enum lx_err rpc_name_list(struct rpc_call *call);
+enum lx_err rpc_prefix_match(struct rpc_call *call);
+enum lx_err rpc_token_debits(struct rpc_call *call);
+enum lx_err rpc_binary_lookup(struct rpc_call *call);
+enum lx_err rpc_binary_release(struct rpc_call *call);
+enum lx_err rpc_blob_stat(struct rpc_call *call);
+
+/* The other paths (paths.c): blobs, metrics, health. False: none of them. */
+bool rpc_handle_path(struct rpc *rpc, struct io_http_request *req, const char *path);
+/** HTTP status of an error. */
+int rpc_http_status(enum lx_err err);
+/** The kind named @name. */
+bool rpc_blob_kind(const char *name, enum ledger_blob *out_kind);
+/** What node.status says. */
+void rpc_status_json(struct rpc *rpc, struct ledger_view *view, json_t *out);
+
+#endif
