@@ -1,0 +1,116 @@
+/* lxnoded/main.c - the daemon's entrance. */
+#include "config.h"
+#include "base/log.h"
+#include "crypto/secret.h"
+#include "lxnoded/node.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+/* Exit status, as lxnoded(8) lists it. */
+enum { EXIT_FINE = 0, EXIT_FOUND = 1, EXIT_BAD_USAGE = 2, EXIT_NO_START = 5 };
+
+static int
+complain(enum lx_err err, const struct lx_why *why)
+{
+        (void)fprintf(stderr, "lxnoded: %s\n", why->text[0] != '\0' ? why->text : lx_err_text(err));
+        if (err == LX_ERR_USAGE)
+                return EXIT_BAD_USAGE;
+        return err == LX_ERR_CORRUPT ? EXIT_FOUND : EXIT_NO_START;
+}
+
+static enum lx_err
+open_log(const struct node_conf *conf, struct lx_why *why)
+{
+        char spec[64];
+        const char *at = conf->log;
+        enum lx_err err = LX_OK;
+
+        while (*at != '\0' && err == LX_OK) {
+                size_t len = strcspn(at, ",");
+
+                (void)snprintf(spec, sizeof(spec), "%.*s", (int)(len < 63 ? len : 63), at);
+                if (lx_log_set_level(spec) != LX_OK) {
+                        lx_why_set(why, "log: \"%s\" is no LEVEL or LEVEL:CATEGORY", spec);
+                        err = LX_ERR_USAGE;
+                }
+                at += len;
+                at += *at == ',';
+        }
+        if (err == LX_OK && conf->log_file != NULL && lx_log_open(conf->log_file) != LX_OK) {
+                lx_why_set(why, "cannot write the log file %s", conf->log_file);
+                err = LX_ERR_IO;
+        }
+        return err;
+}
+
+static enum lx_err
+serve(const struct node_conf *conf, struct lx_why *why)
+{
+        struct lxnode *node = NULL;
+        enum lx_err err = node_open(conf, &node, why);
+
+        if (err != LX_OK)
+                return err;
+        err = node_run(node);
+        if (err != LX_OK)
+                lx_why_set(why, "stopped after an error of the store: %s", lx_err_text(err));
+        node_close(node);
+        return err;
+}
+
+/* Keys never reach a core file. */
+static void
+forbid_cores(void)
+{
+        struct rlimit none = {0, 0};
+
+        (void)setrlimit(RLIMIT_CORE, &none);
+        (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+static int
+show_help(void)
+{
+        struct lx_buf help = {0};
+
+        options_help(&help);
+        (void)fputs(lx_buf_str(&help), stdout);
+        lx_buf_clear(&help);
+        return EXIT_FINE;
+}
+
+int
+main(int argc, char **argv)
+{
+        struct node_conf conf = {0};
+        struct lx_why why = {{0}};
+        enum lx_err err = options_read(argc, argv, &conf, &why);
+        int status = EXIT_FINE;
+
+        if (err == LX_OK && conf.help)
+                status = show_help();
+        else if (err == LX_OK && conf.version)
+                printf("lxnoded %s\n", PACKAGE_VERSION);
+        else {
+                if (err == LX_OK)
+                        err = lx_crypto_init();
+                if (err == LX_OK)
+                        err = open_log(&conf, &why);
+                if (err == LX_OK && conf.check_config)
+                        printf("the configuration is fine\n");
+                else if (err == LX_OK && conf.check_db)
+                        err = node_check_db(&conf, &why);
+                else if (err == LX_OK && conf.restore != NULL)
+                        err = node_restore(&conf, &why);
+                else if (err == LX_OK) {
+                        forbid_cores();
+                        err = serve(&conf, &why);
+                }
+                status = err == LX_OK ? EXIT_FINE : complain(err, &why);
+        }
+        options_clear(&conf);
+        return status;
+}

@@ -1,0 +1,455 @@
+/* lxnoded/node.c - wiring. */
+#include "config.h"
+#include "lxnoded/node.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/pool.h"
+#include "ledger/kinds.h"
+#include "ledger/maintain.h"
+#include "lxnoded/setup.h"
+#include "rpc/rpc.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CLIENT_TIMEOUT_S 60
+#define TICK_MS 5000
+#define PRUNE_BUDGET 20000 /* records a turn of the executor */
+#define BLOB_MIN_AGE_MS (60ull * 60 * 1000)
+
+struct lxnode {
+        struct node_conf conf; /* borrowed strings: main's */
+        struct lld *db;
+        struct blob_store *blobs;
+        struct ledger *ledger;
+        struct lx_pool *pool;
+        struct ledger_executor *executor;
+        struct ledger_engine *engine;
+        struct keys_file key;
+        struct io_loop *loop;
+        struct io_timer *tick, *stop_timer;
+        struct io_http *http;
+        struct rpc *rpc;
+        struct lx_buf cookie;
+        char *socket_path;
+        char tcp[80];
+        uint64_t collect_ms; /* when unused blobs are looked for next */
+        bool stopping;
+        enum lx_err result;
+};
+
+/* ---- store ------------------------------------------------------------------------------------- */
+
+static enum lx_err
+open_store(const struct node_conf *conf, struct lxnode *node, struct lx_why *why)
+{
+        struct lld_options options = {.kinds = ledger_kinds(),
+            .kind_count = LEDGER_KIND_COUNT_,
+            .cache_bytes = (size_t)conf->db_cache << 20,
+            .create = true};
+        enum lx_err err = lx_file_mkdirs(conf->datadir, 0700, why);
+
+        if (err == LX_OK)
+                err = lld_open(conf->datadir, &options, &node->db, why);
+        if (err == LX_OK)
+                err = blob_open(conf->datadir, ledger_blob_kinds(), LEDGER_BLOB_COUNT_, &node->blobs, why);
+        return err;
+}
+
+static enum lx_err
+open_ledger(const struct node_conf *conf, struct lxnode *node, struct lx_why *why)
+{
+        struct lx_buf genesis = {0};
+        struct ledger_options options = {.db = node->db, .blobs = node->blobs, .pool = node->pool};
+        enum lx_err err = setup_genesis(conf, &node->key, &genesis, why);
+
+        if (err == LX_OK && genesis.len > 0) {
+                options.genesis = genesis.p;
+                options.genesis_len = genesis.len;
+        }
+        if (err == LX_OK)
+                err = ledger_open(&options, &node->ledger, why);
+        if (err == LX_ERR_ABSENT)
+                lx_why_replace(why, "%s is new: start with --dev for a chain of your own, or give the "
+                    "network's document with --genesis FILE", conf->datadir);
+        lx_buf_clear(&genesis);
+        return err;
+}
+
+/* ---- events ------------------------------------------------------------------------------------ */
+
+static void
+stop_now(void *arg)
+{
+        io_loop_stop(((struct lxnode *)arg)->loop);
+}
+
+/* A moment for the answer to node.stop to leave, then the loop ends. */
+static void
+begin_stop(void *arg)
+{
+        struct lxnode *node = arg;
+
+        if (node->stopping)
+                return;
+        node->stopping = true;
+        log_notice(NODE, "stopping", "height=%s", "kept");
+        setup_notify("STOPPING=1");
+        rpc_stop(node->rpc);
+        io_timer_set(node->stop_timer, 50);
+}
+
+static void
+reload(void *arg)
+{
+        (void)arg;
+        if (lx_log_reopen() != LX_OK)
+                log_error(NODE, "the log file cannot be opened again", "next=%s", "logging goes on where it was");
+        else
+                log_notice(NODE, "reloaded", "log=%s", "reopened");
+}
+
+static void
+woken(void *arg)
+{
+        struct lxnode *node = arg;
+
+        (void)lx_pool_reap(node->pool);
+        (void)ledger_executor_reap(node->executor);
+}
+
+static void
+on_block(void *arg, const struct ledger_header *header, size_t tx_count)
+{
+        (void)arg;
+        log_info(LEDGER, "block committed", "height=%llu transactions=%zu",
+            (unsigned long long)header->height, tx_count);
+}
+
+static void
+on_failure(void *arg, enum lx_err err, const struct lx_why *why)
+{
+        struct lxnode *node = arg;
+
+        log_error(LEDGER, "the store cannot be written; reading goes on, restart after fixing it",
+            "error=%s why=\"%s\"", lx_err_name(err), why->text);
+        rpc_set_unready(node->rpc, "the store cannot be written: see the log");
+        node->result = err;
+}
+
+/* ---- maintenance on the executor --------------------------------------------------------------- */
+
+struct chore {
+        struct lx_job job; /* first */
+        struct lxnode *node;
+        uint64_t keep_from; /* 0: no pruning */
+        bool collect;
+};
+
+static void
+run_chore(struct lx_job *job)
+{
+        struct chore *chore = (struct chore *)job;
+        struct lx_why why = {{0}};
+        uint64_t dropped = 0;
+        bool more = false;
+
+        if (chore->keep_from > 0 &&
+            ledger_prune(chore->node->ledger, chore->keep_from, PRUNE_BUDGET, &more, &why) != LX_OK)
+                log_warn(LEDGER, "pruning failed, trying again later", "why=\"%s\"", why.text);
+        if (chore->collect && ledger_collect_blobs(chore->node->ledger, BLOB_MIN_AGE_MS, &dropped, &why) == LX_OK &&
+            dropped > 0)
+                log_info(BLOB, "unused blobs removed", "count=%llu", (unsigned long long)dropped);
+}
+
+static void
+end_chore(struct lx_job *job)
+{
+        lx_free(job);
+}
+
+static void
+tick(void *arg)
+{
+        struct lxnode *node = arg;
+        struct ledger_view *view = ledger_view_new(node->ledger);
+        uint64_t height = ledger_view_header(view)->height, deadline = UINT64_MAX,
+                 now = lx_clock_now_ms(), delay = TICK_MS;
+        struct chore *chore;
+
+        ledger_view_unref(view);
+        blob_tick(node->blobs, now);
+        if (node->engine != NULL) {
+                ledger_engine_tick(node->engine, now);
+                deadline = ledger_engine_deadline_ms(node->engine);
+        }
+        chore = lx_alloc(sizeof(*chore));
+        *chore = (struct chore){.job = {.run = run_chore, .done = end_chore}, .node = node};
+        if (node->conf.prune > 0 && height > node->conf.prune)
+                chore->keep_from = height - node->conf.prune + 1;
+        chore->collect = now >= node->collect_ms;
+        if (chore->collect)
+                node->collect_ms = now + BLOB_MIN_AGE_MS;
+        ledger_executor_submit(node->executor, &chore->job);
+        if (deadline != UINT64_MAX)
+                delay = deadline > now ? deadline - now : 1;
+        io_timer_set(node->tick, delay < TICK_MS ? delay : TICK_MS);
+}
+
+static enum lx_err
+backup(void *arg, const char *dir, uint64_t *out_height, struct lx_why *why)
+{
+        struct lxnode *node = arg;
+        struct ledger_view *view = ledger_view_new(node->ledger);
+        enum lx_err err;
+
+        *out_height = ledger_view_header(view)->height;
+        ledger_view_unref(view);
+        err = lld_backup(node->db, dir, why);
+        return err != LX_OK ? err : blob_backup(node->blobs, dir, why);
+}
+
+/* ---- opening ----------------------------------------------------------------------------------- */
+
+static enum lx_err
+open_engine(struct lxnode *node, struct lx_why *why)
+{
+        struct ledger_engine_options options = {.ledger = node->ledger,
+            .executor = node->executor,
+            .pool = node->pool,
+            .key = node->key.secret.p,
+            .on_block = on_block,
+            .on_failure = on_failure,
+            .arg = node};
+
+        if (node->key.secret.p == NULL)
+                return LX_OK;
+        lx_random(&options.map_seed, sizeof(options.map_seed));
+        return ledger_solo_new(&options, &node->engine, why);
+}
+
+static enum lx_err
+open_rpc(struct lxnode *node, struct lx_why *why)
+{
+        struct rpc_options options = {.ledger = node->ledger,
+            .engine = node->engine,
+            .blobs = node->blobs,
+            .db = node->db,
+            .datadir = node->conf.datadir,
+            .open_metrics = node->conf.rpc_open_metrics,
+            .start_ms = lx_clock_now_ms(),
+            .stop = begin_stop,
+            .backup = backup,
+            .arg = node};
+        struct io_http_options http = {
+            .body_max = RPC_BODY_MAX, .timeout_s = CLIENT_TIMEOUT_S, .handler = rpc_handle};
+        bool tcp = strcmp(node->conf.rpc_listen, "none") != 0;
+        unsigned port = 0;
+        enum lx_err err = setup_cookie(&node->conf, &node->cookie, why);
+
+        node->socket_path = setup_path(&node->conf, "lxnoded.sock");
+        options.cookie = lx_buf_str(&node->cookie);
+        options.listening[0] = node->socket_path;
+        options.listening[1] = tcp ? node->tcp : NULL;
+        node->rpc = rpc_new(&options);
+        http.arg = node->rpc;
+        node->http = io_http_new(node->loop, &http);
+        if (err == LX_OK)
+                err = io_http_listen_unix(node->http, node->socket_path, why);
+        if (err == LX_OK && tcp)
+                err = io_http_listen_tcp(node->http, node->conf.rpc_listen, &port, why);
+        if (err == LX_OK && tcp) {
+                const char *colon = strrchr(node->conf.rpc_listen, ':');
+
+                (void)snprintf(node->tcp, sizeof(node->tcp), "%.*s:%u",
+                    (int)(colon - node->conf.rpc_listen), node->conf.rpc_listen, port);
+        }
+        return err;
+}
+
+static void
+open_loop(struct lxnode *node)
+{
+        struct rlimit files;
+
+        /* Every connection is a file descriptor: take as many as the system lets us have. */
+        if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+                files.rlim_cur = files.rlim_max;
+                (void)setrlimit(RLIMIT_NOFILE, &files);
+        }
+        (void)signal(SIGPIPE, SIG_IGN);
+        node->loop = io_loop_new();
+        io_loop_on_wake(node->loop, woken, node);
+        io_loop_on_signal(node->loop, SIGTERM, begin_stop, node);
+        io_loop_on_signal(node->loop, SIGINT, begin_stop, node);
+        io_loop_on_signal(node->loop, SIGHUP, reload, node);
+        node->tick = io_timer_new(node->loop, tick, node);
+        node->stop_timer = io_timer_new(node->loop, stop_now, node);
+}
+
+enum lx_err
+node_open(const struct node_conf *conf, struct lxnode **out_node, struct lx_why *why)
+{
+        struct lxnode *node = lx_alloc(sizeof(*node));
+        enum lx_err err;
+
+        node->conf = *conf;
+        open_loop(node);
+        node->pool = lx_pool_new(0, io_loop_wake, node->loop);
+        node->executor = ledger_executor_new(io_loop_wake, node->loop);
+        err = open_store(conf, node, why);
+        if (err == LX_OK) {
+                err = setup_key(conf, &node->key, why);
+                err = err == LX_ERR_ABSENT && conf->validator_key == NULL ? LX_OK : err;
+        }
+        if (err == LX_OK)
+                err = open_ledger(conf, node, why);
+        if (err == LX_OK)
+                err = open_engine(node, why);
+        if (err == LX_OK)
+                err = open_rpc(node, why);
+        if (err != LX_OK) {
+                node_close(node);
+                return err;
+        }
+        *out_node = node;
+        return LX_OK;
+}
+
+enum lx_err
+node_run(struct lxnode *node)
+{
+        struct ledger_view *view = ledger_view_new(node->ledger);
+
+        log_notice(NODE, "ready", "version=%s network=%s height=%llu rpc=%s datadir=%s", PACKAGE_VERSION,
+            ledger_genesis(node->ledger)->network,
+            (unsigned long long)ledger_view_header(view)->height, node->tcp, node->conf.datadir);
+        ledger_view_unref(view);
+        setup_notify("READY=1");
+        tick(node);
+        io_loop_run(node->loop);
+        return node->result;
+}
+
+void
+node_close(struct lxnode *node)
+{
+        if (node == NULL)
+                return;
+        ledger_engine_free(node->engine);
+        if (node->executor != NULL)
+                ledger_executor_drain(node->executor);
+        io_http_free(node->http);
+        rpc_free(node->rpc);
+        ledger_executor_free(node->executor);
+        lx_pool_free(node->pool);
+        ledger_close(node->ledger);
+        blob_close(node->blobs);
+        lld_close(node->db);
+        io_timer_free(node->tick);
+        io_timer_free(node->stop_timer);
+        io_loop_free(node->loop);
+        keys_file_clear(&node->key);
+        lx_wipe(node->cookie.p, node->cookie.len);
+        lx_buf_clear(&node->cookie);
+        lx_free(node->socket_path);
+        lx_free(node);
+}
+
+/* ---- one-shot work ----------------------------------------------------------------------------- */
+
+static void
+show_finding(void *arg, const char *text)
+{
+        (void)arg;
+        (void)fprintf(stderr, "lxnoded: %s\n", text);
+}
+
+static void
+show_progress(void *arg, const char *what, uint64_t done, uint64_t total)
+{
+        (void)arg;
+        if (isatty(2))
+                (void)fprintf(stderr, "\r%s: %llu of %llu   %s", what, (unsigned long long)done,
+                    (unsigned long long)total, done == total ? "\n" : "");
+}
+
+enum lx_err
+node_check_db(const struct node_conf *conf, struct lx_why *why)
+{
+        struct lxnode *node = lx_alloc(sizeof(*node));
+        struct ledger_progress progress = {.report = show_progress};
+        struct ledger_options options = {0};
+        struct stat st;
+        enum lx_err err = LX_OK;
+
+        if (stat(conf->datadir, &st) != 0) {
+                lx_why_set(why, "there is no data directory %s", conf->datadir);
+                err = LX_ERR_ABSENT;
+        }
+        if (err == LX_OK)
+                err = open_store(conf, node, why);
+        if (err == LX_OK)
+                err = lld_check(node->db, why);
+        options.db = node->db;
+        options.blobs = node->blobs;
+        if (err == LX_OK)
+                err = ledger_open(&options, &node->ledger, why);
+        if (err == LX_OK)
+                err = ledger_check_all(node->ledger, &progress, show_finding, NULL, why);
+        if (err == LX_OK) {
+                struct ledger_view *view = ledger_view_new(node->ledger);
+
+                printf("the store is sound: height %llu\n",
+                    (unsigned long long)ledger_view_header(view)->height);
+                ledger_view_unref(view);
+        }
+        ledger_close(node->ledger);
+        blob_close(node->blobs);
+        lld_close(node->db);
+        lx_free(node);
+        return err;
+}
+
+enum lx_err
+node_restore(const struct node_conf *conf, struct lx_why *why)
+{
+        struct node_conf from = *conf;
+        struct lxnode *node;
+        struct lx_buf path = {0};
+        struct stat st;
+        enum lx_err err;
+
+        lx_buf_printf(&path, "%s/lld", conf->datadir);
+        if (stat(lx_buf_str(&path), &st) == 0) {
+                lx_why_set(why, "%s holds a store already: restore into an empty data directory "
+                    "(move the old one away first)", conf->datadir);
+                lx_buf_clear(&path);
+                return LX_ERR_EXISTS;
+        }
+        lx_buf_clear(&path);
+        from.datadir = conf->restore;
+        (void)rmdir(conf->datadir); /* an empty one is in the way of the copy */
+        if (stat(from.datadir, &st) != 0) {
+                lx_why_set(why, "there is no backup %s", from.datadir);
+                return LX_ERR_ABSENT;
+        }
+        /* A backup of the backup: the copy goes through the same checks as any other. */
+        node = lx_alloc(sizeof(*node));
+        err = open_store(&from, node, why);
+        if (err == LX_OK)
+                err = lld_backup(node->db, conf->datadir, why);
+        if (err == LX_OK)
+                err = blob_backup(node->blobs, conf->datadir, why);
+        blob_close(node->blobs);
+        lld_close(node->db);
+        lx_free(node);
+        return err;
+}

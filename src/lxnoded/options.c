@@ -1,0 +1,273 @@
+/* lxnoded/options.c - the option table and its readers. */
+#include "config.h"
+#include "lxnoded/options.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONF_MAX (1u << 20) /* bytes of a conf file */
+
+#define AT(field) offsetof(struct node_conf, field)
+
+static const struct option_row ROWS[] = {
+    {"conf", OPTION_TEXT, false, AT(conf), "FILE", NULL,
+        "Read options from FILE (default: lxnoded.conf in the data directory, if it is there)."},
+    {"datadir", OPTION_TEXT, false, AT(datadir), "DIR", NULL,
+        "Keep everything in DIR (default: ~/.lxnode)."},
+    {"dev", OPTION_FLAG, false, AT(dev), NULL, NULL,
+        "Run a chain of one's own: one node, a new key and genesis document on first start."},
+    {"genesis", OPTION_TEXT, false, AT(genesis), "FILE", NULL,
+        "The network's genesis document (JSON), needed on first start."},
+    {"validator-key", OPTION_TEXT, false, AT(validator_key), "FILE", NULL,
+        "Sign blocks with this key file (lx keygen validator FILE)."},
+    {"rpc-listen", OPTION_TEXT, false, AT(rpc_listen), "ADDRESS:PORT", "127.0.0.1:5390",
+        "Answer RPC on this TCP address too (with the cookie); \"none\": only on the unix socket."},
+    {"rpc-open-metrics", OPTION_FLAG, false, AT(rpc_open_metrics), NULL, NULL,
+        "Serve /metrics without the cookie."},
+    {"prune", OPTION_NUMBER, false, AT(prune), "HEIGHTS", "0",
+        "Keep the states of this many newest heights only; 0 keeps all. Headers always stay."},
+    {"db-cache", OPTION_NUMBER, false, AT(db_cache), "MIB", "16",
+        "Memory for the store's block cache."},
+    {"log", OPTION_TEXT, true, AT(log), "LEVEL[:CATEGORY]", "info",
+        "How much to log: error, warn, notice, info, debug or trace; several by commas."},
+    {"log-file", OPTION_TEXT, true, AT(log_file), "FILE", NULL,
+        "Log to FILE (default: stderr). SIGHUP opens it again."},
+    {"check-db", OPTION_FLAG, false, AT(check_db), NULL, NULL,
+        "Check the whole store (every record, link, root and state), say what is wrong, and exit."},
+    {"check-config", OPTION_FLAG, false, AT(check_config), NULL, NULL,
+        "Check options and conf file, and exit."},
+    {"restore", OPTION_TEXT, false, AT(restore), "DIR", NULL,
+        "Fill the empty data directory from the backup in DIR, and exit."},
+    {"help", OPTION_FLAG, false, AT(help), NULL, NULL, "Show this help."},
+    {"version", OPTION_FLAG, false, AT(version), NULL, NULL, "Show the version."},
+    {NULL, OPTION_FLAG, false, 0, NULL, NULL, NULL}};
+
+const struct option_row *
+option_rows(void)
+{
+        return ROWS;
+}
+
+static const struct option_row *
+find_row(const char *name, size_t len)
+{
+        for (const struct option_row *row = ROWS; row->name != NULL; row++)
+                if (strlen(row->name) == len && strncmp(row->name, name, len) == 0)
+                        return row;
+        return NULL;
+}
+
+static enum lx_err
+set_number(uint64_t *out, const struct option_row *row, const char *value, struct lx_why *why)
+{
+        char *end;
+        unsigned long long v;
+
+        errno = 0;
+        v = strtoull(value, &end, 10);
+        if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno != 0) {
+                lx_why_set(why, "%s: \"%.60s\" is no number", row->name, value);
+                return LX_ERR_USAGE;
+        }
+        *out = v;
+        return LX_OK;
+}
+
+static enum lx_err
+set_flag(bool *out, const struct option_row *row, const char *value, struct lx_why *why)
+{
+        if (value == NULL || strcmp(value, "1") == 0 || strcmp(value, "true") == 0 ||
+            strcmp(value, "yes") == 0)
+                *out = true;
+        else if (strcmp(value, "0") == 0 || strcmp(value, "false") == 0 || strcmp(value, "no") == 0)
+                *out = false;
+        else {
+                lx_why_set(why, "%s is a switch: 1 or 0, not \"%.60s\"", row->name, value);
+                return LX_ERR_USAGE;
+        }
+        return LX_OK;
+}
+
+static enum lx_err
+set(struct node_conf *conf, const struct option_row *row, const char *value, struct lx_why *why)
+{
+        void *field = (char *)conf + row->at;
+
+        switch (row->type) {
+        case OPTION_NUMBER:
+                return set_number(field, row, value, why);
+        case OPTION_FLAG:
+                return set_flag(field, row, value, why);
+        case OPTION_TEXT:
+                lx_free(*(char **)field);
+                *(char **)field = lx_strdup(value);
+                return LX_OK;
+        }
+        return LX_ERR_USAGE;
+}
+
+/* ---- command line ------------------------------------------------------------------------------ */
+
+static enum lx_err
+read_arguments(int argc, char **argv, struct node_conf *conf, struct lx_why *why)
+{
+        for (int i = 1; i < argc; i++) {
+                const char *name = argv[i] + 2, *value = strchr(argv[i], '=');
+                const struct option_row *row = NULL;
+                enum lx_err err;
+
+                if (strncmp(argv[i], "--", 2) == 0)
+                        row = find_row(name, value != NULL ? (size_t)(value - name) : strlen(name));
+                if (row == NULL) {
+                        lx_why_set(why, "there is no option %.60s: see lxnoded --help", argv[i]);
+                        return LX_ERR_USAGE;
+                }
+                if (value != NULL)
+                        value++;
+                else if (row->type != OPTION_FLAG && i + 1 < argc)
+                        value = argv[++i];
+                if (value == NULL && row->type != OPTION_FLAG) {
+                        lx_why_set(why, "--%s needs a %s", row->name, row->value);
+                        return LX_ERR_USAGE;
+                }
+                err = set(conf, row, value, why);
+                if (err != LX_OK)
+                        return err;
+        }
+        return LX_OK;
+}
+
+/* ---- conf file --------------------------------------------------------------------------------- */
+
+static char *
+trim(char *s)
+{
+        char *end;
+
+        while (isspace((unsigned char)*s))
+                s++;
+        end = s + strlen(s);
+        while (end > s && isspace((unsigned char)end[-1]))
+                *--end = '\0';
+        return s;
+}
+
+static enum lx_err
+read_line(struct node_conf *conf, const char *path, unsigned number, char *line, struct lx_why *why)
+{
+        char *hash = strchr(line, '#'), *equals;
+        const struct option_row *row;
+
+        if (hash != NULL)
+                *hash = '\0';
+        line = trim(line);
+        if (*line == '\0')
+                return LX_OK;
+        equals = strchr(line, '=');
+        if (equals != NULL)
+                *equals = '\0';
+        line = trim(line);
+        row = find_row(line, strlen(line));
+        if (row == NULL || equals == NULL) {
+                lx_why_set(why, "%s line %u: %s \"%.60s\"", path, number,
+                    row == NULL ? "there is no option" : "no value for", line);
+                return LX_ERR_USAGE;
+        }
+        return set(conf, row, trim(equals + 1), why);
+}
+
+static enum lx_err
+read_conf(const char *path, bool must_exist, struct node_conf *conf, struct lx_why *why)
+{
+        struct lx_buf text = {0};
+        struct lx_why ignored = {{0}};
+        unsigned number = 0;
+        char *line, *rest;
+        enum lx_err err = lx_file_read(path, CONF_MAX, &text, must_exist ? why : &ignored);
+
+        if (err == LX_OK) {
+                (void)lx_buf_str(&text);
+                for (rest = (char *)text.p; err == LX_OK && (line = strsep(&rest, "\n")) != NULL;)
+                        err = read_line(conf, path, ++number, line, why);
+        } else if (err == LX_ERR_ABSENT && !must_exist) {
+                err = LX_OK;
+        } else {
+                lx_why_set(why, "cannot read %s: %s", path, lx_err_text(err));
+        }
+        lx_buf_clear(&text);
+        return err;
+}
+
+static char *
+join(const char *dir, const char *name)
+{
+        struct lx_buf buf = {0};
+        char *path;
+
+        lx_buf_printf(&buf, "%s/%s", dir, name);
+        path = lx_strdup(lx_buf_str(&buf));
+        lx_buf_clear(&buf);
+        return path;
+}
+
+enum lx_err
+options_read(int argc, char **argv, struct node_conf *out_conf, struct lx_why *why)
+{
+        struct node_conf line = {0}, conf = {0};
+        const char *home = getenv("HOME");
+        char *path;
+        enum lx_err err = read_arguments(argc, argv, &line, why);
+
+        for (const struct option_row *row = ROWS; row->name != NULL && err == LX_OK; row++)
+                if (row->def != NULL)
+                        err = set(&conf, row, row->def, why);
+        if (err == LX_OK && (line.help || line.version)) {
+                options_clear(&conf);
+                *out_conf = line;
+                return LX_OK;
+        }
+        conf.datadir = line.datadir != NULL ? lx_strdup(line.datadir)
+                                            : join(home != NULL ? home : "/var/lib", ".lxnode");
+        path = line.conf != NULL ? lx_strdup(line.conf) : join(conf.datadir, "lxnoded.conf");
+        if (err == LX_OK)
+                err = read_conf(path, line.conf != NULL, &conf, why);
+        if (err == LX_OK)
+                err = read_arguments(argc, argv, &conf, why);
+        lx_free(path);
+        options_clear(&line);
+        if (err == LX_OK)
+                *out_conf = conf;
+        else
+                options_clear(&conf);
+        return err;
+}
+
+void
+options_clear(struct node_conf *conf)
+{
+        for (const struct option_row *row = ROWS; row->name != NULL; row++)
+                if (row->type == OPTION_TEXT)
+                        lx_free(*(char **)(void *)((char *)conf + row->at));
+        *conf = (struct node_conf){0};
+}
+
+void
+options_help(struct lx_buf *out)
+{
+        lx_buf_printf(out, "Usage: lxnoded [OPTION]...\nA node of a distributed ledger.\n\n");
+        for (const struct option_row *row = ROWS; row->name != NULL; row++) {
+                lx_buf_printf(out, "  --%s%s%s\n        %s", row->name, row->value != NULL ? " " : "",
+                    row->value != NULL ? row->value : "", row->help);
+                if (row->def != NULL)
+                        lx_buf_printf(out, " Default: %s.", row->def);
+                lx_buf_printf(out, "\n");
+        }
+        lx_buf_printf(out, "\nStart with: lxnoded --dev, then lx status. "
+            "Manual: lxnoded(8), lxnoded.conf(5).\n");
+}

@@ -1,0 +1,55 @@
+/*
+ * lxnoded/options.h - the option table: command line, conf file, --help and the manual follow it.
+ *
+ * A conf file holds lines "name = value" with the long options' names; "#" begins a comment. The
+ * command line wins over the file. Threads: before the node starts, and on reload.
+ */
+#ifndef LX_LXNODED_OPTIONS_H
+#define LX_LXNODED_OPTIONS_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/why.h"
+
+struct node_conf {
+        char *conf;
+        char *datadir;
+        char *genesis;
+        char *validator_key;
+        char *rpc_listen;
+        char *log;
+        char *log_file;
+        char *restore;
+        uint64_t prune;      /* heights to keep; 0: all */
+        uint64_t db_cache;   /* MiB */
+        bool dev;
+        bool rpc_open_metrics;
+        bool check_db;
+        bool check_config;
+        bool help;
+        bool version;
+};
+
+enum option_type { OPTION_TEXT, OPTION_NUMBER, OPTION_FLAG };
+
+struct option_row {
+        const char *name;
+        enum option_type type;
+        bool reloadable;
+        size_t at;            /* in struct node_conf */
+        const char *value;    /* what its value is called in help; NULL: none */
+        const char *def;      /* NULL: none */
+        const char *help;
+};
+
+/** The rows, NULL-named last. */
+const struct option_row *option_rows(void);
+/** Read defaults, command line and conf file. LX_ERR_USAGE and others with a why. */
+LX_MUST_CHECK enum lx_err options_read(
+    int argc, char **argv, struct node_conf *out_conf, struct lx_why *why);
+/** Free what it owns. */
+void options_clear(struct node_conf *conf);
+/** The text of --help, appended. */
+void options_help(struct lx_buf *out);
+
+#endif

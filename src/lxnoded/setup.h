@@ -1,0 +1,24 @@
+/*
+ * lxnoded/setup.h - what a data directory needs before the node runs: key, genesis, cookie.
+ */
+#ifndef LX_LXNODED_SETUP_H
+#define LX_LXNODED_SETUP_H
+
+#include "keys/keyfile.h"
+#include "lxnoded/options.h"
+
+/** The path of @name in the data directory; free it with lx_free. */
+char *setup_path(const struct node_conf *conf, const char *name);
+/** The validator's key: from --validator-key, or of a dev chain (made on first start). LX_ERR_ABSENT: none. */
+LX_MUST_CHECK enum lx_err setup_key(
+    const struct node_conf *conf, struct keys_file *out_key, struct lx_why *why);
+/** Canonical genesis bytes, appended; empty when the store must have them. */
+LX_MUST_CHECK enum lx_err setup_genesis(const struct node_conf *conf, const struct keys_file *key,
+    struct lx_buf *out, struct lx_why *why);
+/** A new cookie "__cookie__:<64 hex>", written to <datadir>/.cookie; appended. */
+LX_MUST_CHECK enum lx_err setup_cookie(
+    const struct node_conf *conf, struct lx_buf *out, struct lx_why *why);
+/** Tell systemd (NOTIFY_SOCKET), if it wants to know. */
+void setup_notify(const char *state);
+
+#endif
