@@ -230,6 +230,10 @@ ledger_collect_blobs(
         if (err == LX_OK)
                 err = note_roots(&c, view, SIGCHAIN_APPROVAL, "manifest");
         if (err == LX_OK)
+                err = note_roots(&c, view, SIGCHAIN_RELEASE, "leaves");
+        if (err == LX_OK)
+                err = note_roots(&c, view, SIGCHAIN_APPROVAL, "leaves");
+        if (err == LX_OK)
                 err = note_roots(&c, view, SIGCHAIN_FILE, "root");
         for (unsigned kind = 0; kind < LEDGER_BLOB_COUNT_ && err == LX_OK; kind++)
                 err = collect_kind(&c, kind);

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "crypto/hash.h"
+#include "merkle/file.h"
 #include "sigchain/manifest.h"
 #include "sigchain/object.h"
 #include "sigchain/standard.h"
@@ -13,6 +14,8 @@
 #define MATCHES_MAX 64
 #define PUBLISHERS_MAX 64
 #define ENTRIES_MAX 1000
+#define PROVE_PAGES_MAX 4096u
+#define PROVE_LEAVES_MAX (128u << 20) /* bytes of leaf hashes: files of up to 16 GiB */
 
 /* A release or approval register, decoded; spans point into value. */
 struct release {
@@ -289,4 +292,52 @@ rpc_blob_stat(struct rpc_call *call)
         rpc_set(call, "present", json_boolean(present));
         rpc_set(call, "length", rpc_number(len));
         return LX_OK;
+}
+
+/* The range's leaves and path out of a whole tree, built for this call. */
+static enum lx_err
+prove_range(struct rpc_call *call, const struct lx_buf *leaves, uint64_t first, uint64_t count)
+{
+        uint64_t pages = leaves->len / LX_HASH_LEN;
+        struct merkle_path *path = lx_alloc(sizeof(*path));
+        struct merkle_file *file = NULL;
+        enum lx_err err = LX_ERR_RANGE;
+
+        if (count > 0 && count <= PROVE_PAGES_MAX && first < pages && count <= pages - first) {
+                file = merkle_file_new(&lx_crypto_ops()->hash,
+                    (const struct lx_hash *)(const void *)leaves->p, pages);
+                err = file != NULL ? merkle_file_prove(file, first, count, path) : LX_ERR_NOMEM;
+        }
+        if (err == LX_OK) {
+                rpc_set(call, "size", rpc_number(pages));
+                rpc_set(call, "leaves", rpc_hex(leaves->p + first * LX_HASH_LEN, count * LX_HASH_LEN));
+                rpc_set(call, "path", rpc_path(path));
+        }
+        merkle_file_free(file);
+        lx_free(path);
+        return err;
+}
+
+enum lx_err
+rpc_blob_prove(struct rpc_call *call)
+{
+        struct lx_hash root = rpc_hash(call, "root");
+        uint64_t first = rpc_u64(call, "first"), count = rpc_u64(call, "count"), len = 0;
+        struct lx_buf leaves = {0};
+        enum lx_err err = LX_OK;
+
+        if (!blob_has(call->rpc->options.blobs, LEDGER_BLOB_LEAVES, &root, &len))
+                err = LX_ERR_ABSENT;
+        else if (len > PROVE_LEAVES_MAX)
+                err = LX_ERR_LIMIT;
+        if (err == LX_OK)
+                err = blob_read(
+                    call->rpc->options.blobs, LEDGER_BLOB_LEAVES, &root, 0, (size_t)len, &leaves);
+        if (err == LX_OK)
+                err = prove_range(call, &leaves, first, count);
+        rpc_set(call, "root", rpc_hex_hash(&root));
+        rpc_set(call, "first", rpc_number(first));
+        rpc_set(call, "count", rpc_number(count));
+        lx_buf_clear(&leaves);
+        return err;
 }

@@ -121,6 +121,7 @@ enum lx_err rpc_token_debits(struct rpc_call *call);
 enum lx_err rpc_binary_lookup(struct rpc_call *call);
 enum lx_err rpc_binary_release(struct rpc_call *call);
 enum lx_err rpc_blob_stat(struct rpc_call *call);
+enum lx_err rpc_blob_prove(struct rpc_call *call);
 
 /* The other paths (paths.c): blobs, metrics, health. False: none of them. */
 bool rpc_handle_path(struct rpc *rpc, struct io_http_request *req, const char *path);

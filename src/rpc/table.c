@@ -51,6 +51,8 @@ static const struct rpc_row ROWS[] = {
         "release name version publisher entries list more", "A release and its entries."},
     {"blob.stat", rpc_blob_stat, "kind:str root:hash", "kind root present length",
         "Whether a blob is stored here."},
+    {"blob.prove", rpc_blob_prove, "root:hash first:u64 count:u64", "root first count size leaves path",
+        "Leaf hashes of a range of a file's pages, and the proof that they are in its root."},
     {NULL, NULL, NULL, NULL, NULL}};
 
 const struct rpc_row *

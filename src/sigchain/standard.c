@@ -29,7 +29,8 @@ static const struct sigchain_schema_field ACCOUNT_FIELDS[] = {
 static const struct sigchain_schema_field RELEASE_FIELDS[] = {
     {"name", SIGCHAIN_TEXT, FIXED, 0}, {"version", SIGCHAIN_TEXT, FIXED, 0},
     {"manifest", SIGCHAIN_HASH, FIXED, 0}, {"entries", SIGCHAIN_U64, FIXED, 0},
-    {"size", SIGCHAIN_U64, FIXED, 0}, {NULL, SIGCHAIN_U64, FIXED, 0}};
+    {"size", SIGCHAIN_U64, FIXED, 0}, {"leaves", SIGCHAIN_HASH, FIXED, 0},
+    {NULL, SIGCHAIN_U64, FIXED, 0}};
 static const struct sigchain_schema_field INDEX_FIELDS[] = {
     {"root", SIGCHAIN_HASH, SYSTEM, 0}, {"version", SIGCHAIN_U64, SYSTEM, 0},
     {"count", SIGCHAIN_U64, SYSTEM, 0}, {NULL, SIGCHAIN_U64, FIXED, 0}};

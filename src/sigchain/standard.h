@@ -8,7 +8,8 @@
  * namespace  name text
  * token      name text, decimals u64, supply u64, balance u64 (system: what was not yet sent)
  * account    token address, balance u64 (system)
- * release    name text, version text, manifest hash, entries u64, size u64 (bytes of the manifest)
+ * release    name text, version text, manifest hash, entries u64, size u64 (bytes of the manifest),
+ *            leaves hash (of the blob with all entries' leaf hashes in manifest order; zero: none)
  * approval   the same
  * index      root hash, version u64, count u64 (all system)
  * file       path text, root hash (mutable), length u64 (mutable)

@@ -1,0 +1,467 @@
+/* lx/cmd_chain.c - the chain, its export and verification; trust. */
+#include "config.h"
+#include "lx/check.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "crypto/hash.h"
+#include "ledger/genesis_json.h"
+#include "merkle/log.h"
+#include "sigchain/params.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAGIC "LXCHAIN1"
+#define CHAIN_FILE_MAX (1u << 30)
+#define GENESIS_JSON_MAX (1u << 20)
+#define DAY_MS (24ull * 3600 * 1000)
+
+int lx_resolve_genesis(struct lx *lx, const char *who, struct lx_hash *out);
+
+static int
+show(struct lx *lx, const char *method, json_t *params)
+{
+        json_t *o = NULL;
+        int status = LX_EXIT_TRUE;
+
+        if (!lx_call(lx, method, params, &o, &status))
+                return status;
+        if (lx->json) {
+                lx_print_json(o);
+                return LX_EXIT_TRUE;
+        }
+        json_object_del(o, "header");
+        json_object_del(o, "cert");
+        json_object_del(o, "valset");
+        json_object_del(o, "bytes");
+        (void)json_dumpf(o, stdout, JSON_INDENT(2));
+        printf("\n");
+        json_decref(o);
+        return LX_EXIT_TRUE;
+}
+
+static json_t *
+height_or_hash(const char *s)
+{
+        struct lx_hash hash;
+
+        if (lx_parse_hash(s, &hash))
+                return json_pack("{s:s}", "hash", s);
+        return json_pack("{s:I}", "height", (json_int_t)strtoull(s, NULL, 10));
+}
+
+int
+cmd_chain_head(struct lx *lx)
+{
+        return show(lx, "chain.header", NULL);
+}
+
+int
+cmd_chain_header(struct lx *lx)
+{
+        return show(lx, "chain.header", height_or_hash(lx->args[0]));
+}
+
+int
+cmd_chain_block(struct lx *lx)
+{
+        return show(lx, "chain.block", height_or_hash(lx->args[0]));
+}
+
+int
+cmd_chain_tx(struct lx *lx)
+{
+        return show(lx, "chain.tx", json_pack("{s:s}", "id", lx->args[0]));
+}
+
+/* ---- chain files ------------------------------------------------------------------------------- */
+
+static bool
+append_hex(struct lx_buf *out, const char *hex, unsigned length_bytes)
+{
+        size_t len = strlen(hex) / 2;
+        uint8_t be[4] = {(uint8_t)(len >> 24), (uint8_t)(len >> 16), (uint8_t)(len >> 8), (uint8_t)len};
+
+        lx_buf_append(out, be + 4 - length_bytes, length_bytes);
+        if (!lx_unhex(hex, 2 * len, lx_buf_reserve(out, len + 1), len))
+                return false;
+        lx_buf_add(out, len);
+        return true;
+}
+
+static bool
+append_headers(struct lx_buf *out, json_t *list, uint64_t *height)
+{
+        size_t i;
+        json_t *o;
+
+        json_array_foreach(list, i, o) {
+                if (!append_hex(out, lx_str(o, "header"), 0) || !append_hex(out, lx_str(o, "cert"), 4) ||
+                    !append_hex(out, lx_str(o, "valset"), 2))
+                        return false;
+                *height = lx_num(o, "height") + 1;
+        }
+        return true;
+}
+
+int
+cmd_chain_export(struct lx *lx)
+{
+        const char *from_s = lx_option(lx, "from"), *to_s = lx_option(lx, "to");
+        struct lx_buf out = {0};
+        struct lx_hash chain_id;
+        uint64_t from = from_s != NULL ? strtoull(from_s, NULL, 10) : 0, to, next = from;
+        uint8_t be[8];
+        json_t *o = NULL;
+        int status = LX_EXIT_TRUE;
+        enum lx_err err;
+
+        if (!lx_call(lx, "node.status", NULL, &o, &status))
+                return status;
+        to = to_s != NULL ? strtoull(to_s, NULL, 10) : lx_num(o, "height");
+        if (!lx_parse_hash(lx_str(o, "chain_id"), &chain_id) || to > lx_num(o, "height") || from > to) {
+                status = lx_fail(lx, LX_EXIT_USAGE, "the node has heights 0 to %llu",
+                    (unsigned long long)lx_num(o, "height"));
+                json_decref(o);
+                return status;
+        }
+        json_decref(o);
+        lx_buf_append(&out, MAGIC, 8);
+        lx_buf_append(&out, chain_id.b, LX_HASH_LEN);
+        lx_put_be64(be, from);
+        lx_buf_append(&out, be, 8);
+        lx_put_be64(be, to - from + 1);
+        lx_buf_append(&out, be, 8);
+        while (next <= to && status == LX_EXIT_TRUE) {
+                uint64_t count = to - next + 1 < 500 ? to - next + 1 : 500;
+
+                if (lx_call(lx, "chain.headers", json_pack("{s:I,s:I}", "from", (json_int_t)next, "count",
+                        (json_int_t)count), &o, &status) &&
+                    !append_headers(&out, json_object_get(o, "headers"), &next))
+                        status = lx_fail(lx, LX_EXIT_REFUSED, "the node sent malformed headers");
+                json_decref(o);
+                o = NULL;
+        }
+        if (status == LX_EXIT_TRUE) {
+                err = lx_file_write(lx->args[0], out.p, out.len, 0644, &lx->why);
+                if (err != LX_OK)
+                        status = lx_fail(lx, LX_EXIT_IO, NULL);
+                else if (!lx->json)
+                        printf("%llu headers (%llu to %llu), %zu bytes in %s\n",
+                            (unsigned long long)(to - from + 1), (unsigned long long)from,
+                            (unsigned long long)to, out.len, lx->args[0]);
+        }
+        lx_buf_clear(&out);
+        return status;
+}
+
+struct run {
+        struct lx_check *check;
+        struct sigchain_valset *set;
+        struct lx_hash set_hash;
+        struct ledger_header last;
+        struct lx_hash last_hash;
+        struct merkle_frontier history;
+        bool first, complete; /* complete: from height 0, so that history roots can be computed */
+        bool anchored;        /* the trusted header was met, and is the same */
+};
+
+/* One header against the one before: link, set, certificate, history. */
+static enum lx_err
+verify_one(struct run *r, const struct ledger_header *h, struct lx_span cert)
+{
+        const struct lx_hash_ops *ops = &lx_crypto_ops()->hash;
+        struct lx_hash root, hash, leaf;
+
+        ledger_header_hash(ops, h, &hash);
+        if (!r->first && (h->height != r->last.height + 1 || !lx_hash_eq(&h->previous, &r->last_hash) ||
+            h->time_ms <= r->last.time_ms || !lx_hash_eq(&h->valset, &r->last.next_valset)))
+                return LX_ERR_PROOF;
+        merkle_frontier_root(ops, &r->history, &root);
+        if (r->complete && !lx_hash_eq(&root, &h->history_root))
+                return LX_ERR_PROOF;
+        if (!lx_hash_eq(&r->set_hash, &h->valset) ||
+            (h->height > 0 && ledger_cert_verify(lx_crypto_ops(), h, r->set, cert.p, cert.len) != LX_OK))
+                return LX_ERR_SIGNATURE;
+        if (r->check->anchored && h->height == r->check->trust.height) {
+                if (!lx_hash_eq(&hash, &r->check->trust.header))
+                        return LX_ERR_UNTRUSTED;
+                r->anchored = true;
+        }
+        merkle_log_leaf(ops, hash.b, LX_HASH_LEN, &leaf);
+        merkle_frontier_append(ops, &r->history, &leaf, NULL, NULL);
+        r->last = *h;
+        r->last_hash = hash;
+        r->first = false;
+        return LX_OK;
+}
+
+static enum lx_err
+verify_run(struct run *r, struct lx_reader *rd, uint64_t first, uint64_t count, uint64_t *out_height)
+{
+        struct ledger_header h;
+        enum lx_err err = LX_OK;
+
+        for (uint64_t i = 0; i < count && err == LX_OK; i++) {
+                struct lx_span bytes = lx_read_span(rd, LEDGER_HEADER_LEN);
+                struct lx_span cert = lx_read_var32(rd, LEDGER_CERT_MAX);
+                struct lx_span set = lx_read_var16(rd, SIGCHAIN_VALSET_BYTES_MAX);
+
+                *out_height = first + i;
+                if (rd->err != LX_OK)
+                        return rd->err;
+                err = ledger_header_decode(bytes.p, bytes.len, &h);
+                if (err == LX_OK && set.len > 0) {
+                        sigchain_valset_hash(&lx_crypto_ops()->hash, set.p, set.len, &r->set_hash);
+                        err = sigchain_valset_decode(set.p, set.len, r->set);
+                }
+                if (err == LX_OK && h.height != first + i)
+                        err = LX_ERR_FORMAT;
+                if (err == LX_OK)
+                        err = verify_one(r, &h, cert);
+        }
+        return err == LX_OK ? lx_reader_end(rd) : err;
+}
+
+int
+cmd_chain_verify(struct lx *lx)
+{
+        struct lx_check check = {0};
+        struct run r = {.check = &check, .set = lx_alloc(sizeof(*r.set)), .first = true};
+        struct lx_buf in = {0};
+        struct lx_reader rd;
+        struct lx_hash chain_id;
+        struct lx_span magic;
+        uint64_t first, count, height = 0;
+        char hex[65];
+        int status = lx_check_begin(lx, &check);
+        enum lx_err err = lx_file_read(lx->args[0], CHAIN_FILE_MAX, &in, &lx->why);
+
+        rd = lx_reader_init(in.p, in.len);
+        magic = lx_read_span(&rd, 8);
+        chain_id = lx_read_hash(&rd);
+        first = lx_read_u64(&rd);
+        count = lx_read_u64(&rd);
+        if (err != LX_OK) {
+                lx_why_set(&lx->why, "cannot read %s: %s", lx->args[0], lx_err_text(err));
+                status = lx_fail(lx, err == LX_ERR_IO ? LX_EXIT_IO : LX_EXIT_USAGE, NULL);
+        } else if (rd.err != LX_OK || memcmp(magic.p, MAGIC, 8) != 0) { /* public */
+                status = lx_fail(lx, LX_EXIT_USAGE, "%s is no chain file", lx->args[0]);
+        } else if (check.anchored && !lx_hash_eq(&chain_id, &check.trust.chain_id)) {
+                status = lx_fail(lx, LX_EXIT_FALSE, "the file is of another network than the one you trust");
+        } else {
+                r.complete = first == 0;
+                err = verify_run(&r, &rd, first, count, &height);
+                if (err != LX_OK)
+                        status = lx_fail(lx, LX_EXIT_FALSE, "header %llu does not verify: %s",
+                            (unsigned long long)height, lx_err_text(err));
+        }
+        if (status == LX_EXIT_TRUE && lx->json)
+                lx_print_json(json_pack("{s:I,s:I,s:s,s:b}", "first", (json_int_t)first, "last",
+                    (json_int_t)r.last.height, "hash", lx_hex_of(&r.last_hash, hex), "proven", (int)r.anchored));
+        else if (status == LX_EXIT_TRUE)
+                printf("%llu headers verify, up to height %llu, hash %s%s\n", (unsigned long long)count,
+                    (unsigned long long)r.last.height, lx_hex_of(&r.last_hash, hex),
+                    r.anchored ? "; your trusted header is among them" : "; your trusted header is not among them");
+        if (status == LX_EXIT_TRUE && !r.anchored && lx->verify)
+                status = LX_EXIT_FALSE;
+        lx_check_end(&check);
+        lx_buf_clear(&in);
+        lx_free(r.set);
+        return status;
+}
+
+/* ---- trust ------------------------------------------------------------------------------------- */
+
+static enum lx_err
+anchor_at(struct lx_check *check, const struct ledger_header *h, const struct lx_buf *set, uint64_t trust_days)
+{
+        struct lx_hash set_hash;
+
+        sigchain_valset_hash(&lx_crypto_ops()->hash, set->p, set->len, &set_hash);
+        if (!lx_hash_eq(&set_hash, &h->next_valset))
+                return LX_ERR_PROOF;
+        check->trust.chain_id = h->chain_id;
+        check->trust.height = h->height;
+        check->trust.time_ms = h->time_ms;
+        check->trust.next_valset = h->next_valset;
+        ledger_header_hash(&lx_crypto_ops()->hash, h, &check->trust.header);
+        check->trust_ms = trust_days * DAY_MS;
+        lx_buf_reset(&check->set_bytes);
+        lx_buf_append(&check->set_bytes, set->p, set->len);
+        check->anchored = true;
+        return LX_OK;
+}
+
+/* The header of HEIGHT as the node has it, if its hash is the one that the user knows. */
+static int
+trust_header(struct lx *lx, struct lx_check *check, uint64_t height, const struct lx_hash *must)
+{
+        struct ledger_header h;
+        struct lx_buf bytes = {0}, set = {0};
+        struct lx_hash hash = {{0}};
+        json_t *o = NULL, *g = NULL;
+        const char *hex, *set_hex;
+        int status = LX_EXIT_TRUE;
+
+        if (!lx_call(lx, "chain.header", json_pack("{s:I}", "height", (json_int_t)height), &o, &status))
+                return status;
+        hex = lx_str(o, "header");
+        set_hex = lx_str(o, "valset");
+        if (lx_unhex(hex, strlen(hex), lx_buf_reserve(&bytes, LEDGER_HEADER_LEN + 1), LEDGER_HEADER_LEN) &&
+            ledger_header_decode(bytes.p, LEDGER_HEADER_LEN, &h) == LX_OK)
+                ledger_header_hash(&lx_crypto_ops()->hash, &h, &hash);
+        if (!lx_unhex(set_hex, strlen(set_hex), lx_buf_reserve(&set, strlen(set_hex) / 2 + 1), strlen(set_hex) / 2))
+                status = LX_EXIT_REFUSED;
+        lx_buf_add(&set, strlen(set_hex) / 2);
+        if (!lx_hash_eq(&hash, must))
+                status = lx_fail(lx, LX_EXIT_FALSE, "the node's header of height %llu has another hash",
+                    (unsigned long long)height);
+        else if (anchor_at(check, &h, &set, 400) != LX_OK)
+                status = lx_fail(lx, LX_EXIT_USAGE, "the validators change after this header: trust the next one");
+        json_decref(o);
+        json_decref(g);
+        lx_buf_clear(&bytes);
+        lx_buf_clear(&set);
+        return status;
+}
+
+/* The document says who the validators are; the header of height 0 is fetched and must be its. */
+static int
+trust_genesis(struct lx *lx, struct lx_check *check, const char *path)
+{
+        struct lx_buf json = {0}, bytes = {0};
+        struct sigchain_genesis *g = lx_alloc(sizeof(*g));
+        struct lx_hash id, hash;
+        json_t *o = NULL;
+        int status = LX_EXIT_TRUE;
+        enum lx_err err = lx_file_read(path, GENESIS_JSON_MAX, &json, NULL);
+
+        if (err == LX_OK)
+                err = ledger_genesis_from_json((const char *)json.p, json.len, &bytes, &lx->why);
+        if (err == LX_OK)
+                err = sigchain_genesis_decode(bytes.p, bytes.len, g);
+        if (err != LX_OK) {
+                lx_why_set(&lx->why, "cannot read the genesis document %s: %s", path, lx_err_text(err));
+                status = lx_fail(lx, LX_EXIT_USAGE, NULL);
+        }
+        sigchain_chain_id(&lx_crypto_ops()->hash, bytes.p, bytes.len, &id);
+        if (status == LX_EXIT_TRUE &&
+            lx_call(lx, "chain.header", json_pack("{s:i}", "height", 0), &o, &status) &&
+            lx_parse_hash(lx_str(o, "hash"), &hash))
+                status = trust_header(lx, check, 0, &hash);
+        /* Header 0 has no certificate: the document must say the same chain, time and validators. */
+        if (status == LX_EXIT_TRUE) {
+                struct lx_buf set = {0};
+                struct lx_writer wr = lx_writer_init(
+                    lx_buf_reserve(&set, SIGCHAIN_VALSET_BYTES_MAX), SIGCHAIN_VALSET_BYTES_MAX);
+
+                sigchain_valset_encode(&g->validators, &wr);
+                lx_buf_add(&set, wr.len);
+                if (!lx_hash_eq(&id, &check->trust.chain_id) || g->time_ms != check->trust.time_ms ||
+                    set.len != check->set_bytes.len || memcmp(set.p, check->set_bytes.p, set.len) != 0) /* public */
+                        status = lx_fail(lx, LX_EXIT_FALSE, "the node is of another network than %s", path);
+                check->trust_ms = g->params.value[SIGCHAIN_TRUST_DAYS] * DAY_MS;
+                lx_buf_clear(&set);
+        }
+        json_decref(o);
+        lx_free(g);
+        lx_buf_clear(&json);
+        lx_buf_clear(&bytes);
+        return status;
+}
+
+static int
+save(struct lx *lx, struct lx_check *check, int status, const char *what)
+{
+        if (status == LX_EXIT_TRUE && lx_check_save(lx, check) != LX_OK)
+                status = lx_fail(lx, LX_EXIT_IO, NULL);
+        if (status == LX_EXIT_TRUE && !lx->json)
+                printf("%s\n", what);
+        lx_check_end(check);
+        return status;
+}
+
+int
+cmd_trust_set(struct lx *lx)
+{
+        struct lx_check check = {0};
+        struct lx_hash hash;
+        const char *colon = strchr(lx->args[0], ':');
+        bool verify = lx->verify;
+        int status;
+
+        lx->verify = false; /* there need not be an anchor yet */
+        status = lx_check_begin(lx, &check);
+        lx->verify = verify;
+        if (status == LX_EXIT_TRUE && colon != NULL && lx_parse_hash(colon + 1, &hash))
+                status = trust_header(lx, &check, strtoull(lx->args[0], NULL, 10), &hash);
+        else if (status == LX_EXIT_TRUE)
+                status = trust_genesis(lx, &check, lx->args[0]);
+        return save(lx, &check, status, "trusted");
+}
+
+int
+cmd_trust_publisher(struct lx *lx)
+{
+        struct lx_check check = {0};
+        struct lx_hash genesis;
+        bool remove = lx_option(lx, "remove") != NULL, there = false;
+        char hex[65];
+        int status = lx_resolve_genesis(lx, lx->args[0], &genesis);
+
+        if (status == LX_EXIT_TRUE) {
+                bool verify = lx->verify;
+
+                lx->verify = false;
+                status = lx_check_begin(lx, &check);
+                lx->verify = verify;
+        }
+        lx_hex_of(&genesis, hex);
+        for (size_t i = 0; i < json_array_size(check.publishers); i++) {
+                if (strcmp(json_string_value(json_array_get(check.publishers, i)), hex) != 0)
+                        continue;
+                there = true;
+                if (remove) {
+                        json_array_remove(check.publishers, i);
+                        json_array_remove(check.names, i--);
+                }
+        }
+        if (!remove && !there && status == LX_EXIT_TRUE) {
+                json_array_append_new(check.publishers, json_string(hex));
+                json_array_append_new(check.names, json_string(lx->args[0]));
+        }
+        return save(lx, &check, status, remove ? "no longer trusted" : "trusted publisher");
+}
+
+int
+cmd_trust_show(struct lx *lx)
+{
+        struct lx_check check = {0};
+        char hex[65];
+        int status;
+
+        lx->verify = false;
+        status = lx_check_begin(lx, &check);
+        if (status == LX_EXIT_TRUE && lx->json) {
+                json_t *o = json_pack("{s:O,s:O}", "publishers", check.publishers, "names", check.names);
+
+                if (check.anchored)
+                        (void)json_object_update_new(o, json_pack("{s:I,s:s}", "height",
+                            (json_int_t)check.trust.height, "header", lx_hex_of(&check.trust.header, hex)));
+                lx_print_json(o);
+        } else if (status == LX_EXIT_TRUE) {
+                if (check.anchored)
+                        printf("header     %llu %s\n", (unsigned long long)check.trust.height,
+                            lx_hex_of(&check.trust.header, hex));
+                for (size_t i = 0; i < json_array_size(check.publishers); i++)
+                        printf("publisher  %s %s\n", json_string_value(json_array_get(check.publishers, i)),
+                            json_string_value(json_array_get(check.names, i)));
+        }
+        lx_check_end(&check);
+        return status;
+}

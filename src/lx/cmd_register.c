@@ -1,0 +1,571 @@
+/* lx/cmd_register.c - registers, names, tokens, prefixes. */
+#include "config.h"
+#include "lx/wallet.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "crypto/hash.h"
+#include "lx/check.h"
+#include "sigchain/standard.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int lx_resolve_genesis(struct lx *lx, const char *who, struct lx_hash *out);
+
+static int
+bad_address(struct lx *lx, const char *s)
+{
+        return lx_fail(lx, LX_EXIT_USAGE, "\"%.70s\" is no address (64 hex digits)", s);
+}
+
+/* Hand in the operations, tell the address of what the first one made (type 0: nothing). */
+static int
+finish(struct lx *lx, struct lx_ops *ops, enum sigchain_type type, const struct lx_hash *known, const char *did)
+{
+        struct lx_receipt receipt;
+        struct lx_hash genesis, address = {{0}};
+        char hex[65];
+        int status = lx_submit_plain(lx, ops, &receipt, &genesis);
+
+        lx_ops_clear(ops);
+        lx_free(ops);
+        if (status != LX_EXIT_TRUE)
+                return status;
+        if (known != NULL)
+                address = *known;
+        else
+                sigchain_address_created(
+                    &lx_crypto_ops()->hash, type, &genesis, receipt.sequence, 0, &address);
+        if (lx->json)
+                lx_print_json(json_pack("{s:s,s:I}", "address", lx_hex_of(&address, hex), "height",
+                    (json_int_t)receipt.height));
+        else
+                printf("%s: %s, height %llu\n", did, lx_hex_of(&address, hex), (unsigned long long)receipt.height);
+        return LX_EXIT_TRUE;
+}
+
+/* --data STRING or @FILE into @out. */
+static int
+take_data(struct lx *lx, struct lx_buf *out)
+{
+        const char *data = lx_option(lx, "data");
+        enum lx_err err;
+
+        if (data == NULL)
+                return lx_fail(lx, LX_EXIT_USAGE, "--data STRING or --data @FILE is missing");
+        if (data[0] != '@') {
+                lx_buf_append(out, data, strlen(data));
+                return LX_EXIT_TRUE;
+        }
+        err = lx_file_read(data + 1, SIGCHAIN_DATA_MAX, out, &lx->why);
+        if (err == LX_OK)
+                return LX_EXIT_TRUE;
+        lx_why_set(&lx->why, "cannot read %s: %s", data + 1, lx_err_text(err));
+        return lx_fail(lx, err == LX_ERR_IO ? LX_EXIT_IO : LX_EXIT_USAGE, NULL);
+}
+
+/* ---- registers --------------------------------------------------------------------------------- */
+
+static enum sigchain_type
+kind_option(const struct lx *lx)
+{
+        const char *kind = lx_option(lx, "kind"), *standard = lx_option(lx, "standard");
+        const struct sigchain_standard *row;
+
+        if (standard != NULL) {
+                row = sigchain_standard_named(standard);
+                return row != NULL ? row->type : (enum sigchain_type)0;
+        }
+        row = sigchain_standard_named(kind != NULL ? kind : "raw");
+        return row != NULL ? row->type : (enum sigchain_type)0;
+}
+
+int
+cmd_register_create(struct lx *lx)
+{
+        struct sigchain_op_body body = {.type = SIGCHAIN_OP_CREATE, .u.create.type = kind_option(lx)};
+        struct lx_buf data = {0};
+        struct lx_ops *ops;
+        int status = LX_EXIT_TRUE;
+
+        if (body.u.create.type == 0)
+                return lx_fail(lx, LX_EXIT_USAGE, "there is no such kind or standard of register");
+        if (body.u.create.type != SIGCHAIN_APPEND)
+                status = take_data(lx, &data);
+        if (status == LX_EXIT_TRUE) {
+                ops = lx_alloc(sizeof(*ops));
+                body.u.create.data = lx_buf_span(&data);
+                lx_ops_add(ops, &body);
+                status = finish(lx, ops, body.u.create.type, NULL, "register created");
+        }
+        lx_buf_clear(&data);
+        return status;
+}
+
+static void
+show_register(json_t *o)
+{
+        const char *key;
+        json_t *v;
+
+        printf("address   %s\nstandard  %s\nowner     %s\ncreated   height %llu\nmodified  height %llu\n",
+            lx_str(o, "address"), lx_str(o, "standard"), lx_str(o, "owner"),
+            (unsigned long long)lx_num(o, "created"), (unsigned long long)lx_num(o, "modified"));
+        json_object_foreach(json_object_get(o, "fields"), key, v) {
+                char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+
+                printf("  %-12s %s\n", key, text);
+                free(text);
+        }
+        if (json_object_size(json_object_get(o, "fields")) == 0)
+                printf("data      %s\n", lx_str(o, "data"));
+}
+
+/* Call a method that answers a register, check it with --verify, show it. */
+static int
+get_register(struct lx *lx, const char *method, json_t *params, bool print_proof)
+{
+        struct lx_check check = {0};
+        struct lx_hash address;
+        json_t *o = NULL;
+        int status = LX_EXIT_TRUE;
+
+        if (lx->verify || print_proof)
+                json_object_set_new(params, "prove", json_true());
+        if (lx->verify)
+                status = lx_check_begin(lx, &check);
+        if (status != LX_EXIT_TRUE)
+                json_decref(params);
+        else if (lx_call(lx, method, params, &o, &status)) {
+                if (lx->verify && (!lx_parse_hash(lx_str(o, "address"), &address) ||
+                    lx_check_register(lx, &check, &address, o) != LX_OK))
+                        status = lx_fail(lx, LX_EXIT_FALSE, "the node's answer does not hold: %s", lx->why.text);
+                else if (json_is_false(json_object_get(o, "exists")))
+                        status = LX_EXIT_FALSE;
+                if (lx->verify && status != LX_EXIT_FALSE) {
+                        json_object_set_new(o, "proven", json_true());
+                        json_object_set_new(o, "age", json_integer((json_int_t)(check.age_ms / 1000)));
+                }
+                if (!print_proof)
+                        json_object_del(o, "proof");
+                if (lx->json || print_proof)
+                        lx_print_json(json_incref(o));
+                else if (status == LX_EXIT_TRUE)
+                        show_register(o);
+                else
+                        printf("there is none%s\n", lx->verify ? " (proven)" : "");
+        }
+        lx_check_end(&check);
+        json_decref(o);
+        return status;
+}
+
+int
+cmd_register_get(struct lx *lx)
+{
+        const char *height = lx_option(lx, "height");
+        struct lx_hash address;
+        json_t *params;
+
+        if (!lx_parse_hash(lx->args[0], &address))
+                return bad_address(lx, lx->args[0]);
+        params = json_pack("{s:s}", "address", lx->args[0]);
+        if (height != NULL)
+                json_object_set_new(params, "height", json_integer((json_int_t)strtoull(height, NULL, 10)));
+        return get_register(lx, "register.get", params, false);
+}
+
+int
+cmd_register_prove(struct lx *lx)
+{
+        struct lx_hash address;
+
+        if (!lx_parse_hash(lx->args[0], &address))
+                return bad_address(lx, lx->args[0]);
+        return get_register(lx, "register.get", json_pack("{s:s}", "address", lx->args[0]), true);
+}
+
+/* The owner that a list is about: --owner, else whoever is logged in; false: all. */
+static int
+owner_option(struct lx *lx, bool mine, json_t *params)
+{
+        const char *owner = lx_option(lx, "owner");
+        struct lx_hash genesis;
+        struct lx_signer signer;
+        char hex[65];
+        int status;
+
+        if (owner != NULL) {
+                status = lx_resolve_genesis(lx, owner, &genesis);
+                if (status != LX_EXIT_TRUE)
+                        return status;
+        } else if (mine && lx_signer_open(lx, &signer) == LX_OK) {
+                genesis = signer.genesis;
+                lx_signer_clear(&signer);
+        } else {
+                lx->why.text[0] = '\0';
+                return LX_EXIT_TRUE;
+        }
+        json_object_set_new(params, "owner", json_string(lx_hex_of(&genesis, hex)));
+        return LX_EXIT_TRUE;
+}
+
+/* All pages of a list method; one line or one JSON object each. */
+static int
+show_list(struct lx *lx, const char *method, const char *list_name, json_t *params, const char *show)
+{
+        bool more = true;
+        int status = LX_EXIT_TRUE;
+
+        while (more) {
+                json_t *o = NULL, *item;
+                size_t i;
+
+                if (!lx_call(lx, method, json_deep_copy(params), &o, &status))
+                        break;
+                json_array_foreach(json_object_get(o, list_name), i, item) {
+                        json_object_set(params, "after", json_object_get(item, "address"));
+                        if (lx->json)
+                                lx_print_json(json_incref(item));
+                        else
+                                printf("%s  %s\n", lx_str(item, "address"),
+                                    json_object_get(item, show) != NULL ? lx_str(item, show)
+                                        : lx_str(json_object_get(item, "fields"), show));
+                }
+                more = json_is_true(json_object_get(o, "more"));
+                json_decref(o);
+        }
+        json_decref(params);
+        return status;
+}
+
+int
+cmd_register_list(struct lx *lx)
+{
+        json_t *params = json_pack("{s:i}", "limit", 1000);
+        int status = owner_option(lx, true, params);
+
+        if (lx_option(lx, "standard") != NULL)
+                json_object_set_new(params, "standard", json_string(lx_option(lx, "standard")));
+        if (status == LX_EXIT_TRUE)
+                return show_list(lx, "register.list", "registers", params, "standard");
+        json_decref(params);
+        return status;
+}
+
+int
+cmd_register_write(struct lx *lx)
+{
+        struct sigchain_op_body body = {.type = SIGCHAIN_OP_WRITE};
+        struct lx_buf data = {0};
+        struct lx_ops *ops;
+        int status;
+
+        if (!lx_parse_hash(lx->args[0], &body.u.write.address))
+                return bad_address(lx, lx->args[0]);
+        status = take_data(lx, &data);
+        if (status == LX_EXIT_TRUE) {
+                ops = lx_alloc(sizeof(*ops));
+                body.u.write.data = lx_buf_span(&data);
+                lx_ops_add(ops, &body);
+                status = finish(lx, ops, 0, &body.u.write.address, "register written");
+        }
+        lx_buf_clear(&data);
+        return status;
+}
+
+int
+cmd_register_append(struct lx *lx)
+{
+        struct sigchain_op_body *body = lx_alloc(sizeof(*body));
+        struct lx_buf data = {0};
+        struct lx_ops *ops;
+        struct lx_hash address;
+        int status;
+
+        body->type = SIGCHAIN_OP_APPEND;
+        status = lx_parse_hash(lx->args[0], &address) ? take_data(lx, &data) : bad_address(lx, lx->args[0]);
+        if (status == LX_EXIT_TRUE) {
+                ops = lx_alloc(sizeof(*ops));
+                body->u.append.address = address;
+                body->u.append.count = 1;
+                body->u.append.entry[0] = lx_buf_span(&data);
+                lx_ops_add(ops, body);
+                status = finish(lx, ops, 0, &address, "entry appended");
+        }
+        lx_buf_clear(&data);
+        lx_free(body);
+        return status;
+}
+
+int
+cmd_register_transfer(struct lx *lx)
+{
+        struct sigchain_op_body body = {.type = SIGCHAIN_OP_TRANSFER};
+        struct lx_ops *ops;
+        int status;
+
+        if (!lx_parse_hash(lx->args[0], &body.u.transfer.address))
+                return bad_address(lx, lx->args[0]);
+        status = lx_resolve_genesis(lx, lx->args[1], &body.u.transfer.to);
+        if (status != LX_EXIT_TRUE)
+                return status;
+        ops = lx_alloc(sizeof(*ops));
+        lx_ops_add(ops, &body);
+        return finish(lx, ops, 0, &body.u.transfer.address, "offered");
+}
+
+int
+cmd_register_claim(struct lx *lx)
+{
+        struct sigchain_op_body body = {.type = SIGCHAIN_OP_CLAIM};
+        struct lx_ops *ops;
+
+        if (!lx_parse_hash(lx->args[0], &body.u.claim.address))
+                return bad_address(lx, lx->args[0]);
+        ops = lx_alloc(sizeof(*ops));
+        lx_ops_add(ops, &body);
+        return finish(lx, ops, 0, &body.u.claim.address, "claimed");
+}
+
+int
+cmd_register_history(struct lx *lx)
+{
+        json_t *o = NULL, *h;
+        int status = LX_EXIT_TRUE;
+        size_t i;
+
+        if (!lx_call(lx, "register.history", json_pack("{s:s,s:i}", "address", lx->args[0], "limit", 1000), &o,
+                &status))
+                return status;
+        if (lx->json)
+                lx_print_json(json_incref(o));
+        else
+                json_array_foreach(json_object_get(o, "heights"), i, h)
+                        printf("height %llu\n", (unsigned long long)json_integer_value(h));
+        status = json_array_size(json_object_get(o, "heights")) > 0 ? LX_EXIT_TRUE : LX_EXIT_FALSE;
+        json_decref(o);
+        return status;
+}
+
+/* ---- names ------------------------------------------------------------------------------------- */
+
+int
+cmd_name_claim(struct lx *lx)
+{
+        const char *name = lx->args[0], *target = lx_option(lx, "target");
+        struct sigchain_object *o;
+        struct lx_ops *ops;
+        struct lx_hash to = {{0}}, address;
+
+        if (!sigchain_name_is_valid(LX_SPAN(name, strlen(name))))
+                return lx_fail(lx, LX_EXIT_USAGE, "\"%.70s\" is no name: letters a-z, digits and -, joined by dots", name);
+        if (target != NULL && !lx_parse_hash(target, &to))
+                return bad_address(lx, target);
+        o = lx_alloc(sizeof(*o));
+        ops = lx_alloc(sizeof(*ops));
+        lx_field_text(o, "name", SIGCHAIN_FIXED, name);
+        lx_field_hash(o, "target", SIGCHAIN_ADDRESS, SIGCHAIN_MUTABLE, &to);
+        lx_ops_create(ops, SIGCHAIN_NAME, o);
+        lx_free(o);
+        sigchain_address(&lx_crypto_ops()->hash, SIGCHAIN_NAME, name, strlen(name), &address);
+        return finish(lx, ops, SIGCHAIN_NAME, &address, "name claimed");
+}
+
+int
+cmd_name_resolve(struct lx *lx)
+{
+        return get_register(lx, "name.resolve", json_pack("{s:s}", "name", lx->args[0]), false);
+}
+
+int
+cmd_name_list(struct lx *lx)
+{
+        json_t *params = json_pack("{s:i}", "limit", 1000);
+        int status = owner_option(lx, false, params);
+
+        if (status == LX_EXIT_TRUE)
+                return show_list(lx, "name.list", "names", params, "name");
+        json_decref(params);
+        return status;
+}
+
+/* ---- tokens ------------------------------------------------------------------------------------ */
+
+static bool
+parse_amount(const char *s, uint64_t *out)
+{
+        char *end;
+
+        errno = 0;
+        *out = strtoull(s, &end, 10);
+        return s[0] >= '0' && s[0] <= '9' && *end == '\0' && errno == 0;
+}
+
+int
+cmd_token_create(struct lx *lx)
+{
+        const char *decimals = lx_option(lx, "decimals");
+        struct sigchain_object *o;
+        struct lx_ops *ops;
+        uint64_t supply, places = 0;
+
+        if (!parse_amount(lx->args[1], &supply) || (decimals != NULL && !parse_amount(decimals, &places)))
+                return lx_fail(lx, LX_EXIT_USAGE, "SUPPLY and --decimals are numbers");
+        o = lx_alloc(sizeof(*o));
+        ops = lx_alloc(sizeof(*ops));
+        lx_field_text(o, "name", SIGCHAIN_FIXED, lx->args[0]);
+        lx_field_u64(o, "decimals", SIGCHAIN_FIXED, places);
+        lx_field_u64(o, "supply", SIGCHAIN_FIXED, supply);
+        lx_field_u64(o, "balance", SIGCHAIN_SYSTEM, supply);
+        lx_ops_create(ops, SIGCHAIN_TOKEN, o);
+        lx_free(o);
+        return finish(lx, ops, SIGCHAIN_TOKEN, NULL, "token created");
+}
+
+int
+cmd_token_send(struct lx *lx)
+{
+        const char *expiry = lx_option(lx, "expiry");
+        struct sigchain_op_body body = {.type = SIGCHAIN_OP_DEBIT, .u.debit.expiry = UINT64_MAX};
+        struct lx_ops *ops;
+
+        if (!lx_parse_hash(lx->args[0], &body.u.debit.from))
+                return bad_address(lx, lx->args[0]);
+        if (!lx_parse_hash(lx->args[1], &body.u.debit.to))
+                return bad_address(lx, lx->args[1]);
+        if (!parse_amount(lx->args[2], &body.u.debit.amount) ||
+            (expiry != NULL && !parse_amount(expiry, &body.u.debit.expiry)))
+                return lx_fail(lx, LX_EXIT_USAGE, "AMOUNT and --expiry are numbers, in the smallest unit");
+        ops = lx_alloc(sizeof(*ops));
+        lx_ops_add(ops, &body);
+        return finish(lx, ops, 0, &body.u.debit.to, "sent to");
+}
+
+int
+cmd_token_receive(struct lx *lx)
+{
+        struct sigchain_op_body body = {.type = SIGCHAIN_OP_CREDIT};
+        struct lx_ops *ops;
+        json_t *o = NULL, *d;
+        int status = LX_EXIT_TRUE;
+        size_t i;
+
+        if (!lx_parse_hash(lx->args[0], &body.u.credit.account))
+                return bad_address(lx, lx->args[0]);
+        if (!lx_call(lx, "token.debits", json_pack("{s:s}", "account", lx->args[0]), &o, &status))
+                return status;
+        ops = lx_alloc(sizeof(*ops));
+        json_array_foreach(json_object_get(o, "debits"), i, d) {
+                body.u.credit.op = (uint8_t)lx_num(d, "operation");
+                if (ops->count < SIGCHAIN_OPS_MAX && lx_parse_hash(lx_str(d, "tx"), &body.u.credit.tx))
+                        lx_ops_add(ops, &body);
+        }
+        json_decref(o);
+        if (ops->count > 0)
+                return finish(lx, ops, 0, &body.u.credit.account, "credited");
+        lx_free(ops);
+        printf("nothing was sent to this account\n");
+        return LX_EXIT_FALSE;
+}
+
+int
+cmd_token_balance(struct lx *lx)
+{
+        const char *token = lx_option(lx, "token");
+        struct sigchain_object *o;
+        struct lx_ops *ops;
+        struct lx_hash address;
+        json_t *params;
+        int status;
+
+        if (token != NULL) {
+                if (!lx_parse_hash(token, &address))
+                        return bad_address(lx, token);
+                o = lx_alloc(sizeof(*o));
+                ops = lx_alloc(sizeof(*ops));
+                lx_field_hash(o, "token", SIGCHAIN_ADDRESS, SIGCHAIN_FIXED, &address);
+                lx_field_u64(o, "balance", SIGCHAIN_SYSTEM, 0);
+                lx_ops_create(ops, SIGCHAIN_ACCOUNT, o);
+                lx_free(o);
+                return finish(lx, ops, SIGCHAIN_ACCOUNT, NULL, "account opened");
+        }
+        if (lx->arg_count == 1)
+                return get_register(lx, "register.get", json_pack("{s:s}", "address", lx->args[0]), false);
+        params = json_pack("{s:i,s:s}", "limit", 1000, "standard", "account");
+        status = owner_option(lx, true, params);
+        if (status == LX_EXIT_TRUE)
+                return show_list(lx, "register.list", "registers", params, "balance");
+        json_decref(params);
+        return status;
+}
+
+/* ---- prefixes ---------------------------------------------------------------------------------- */
+
+int
+cmd_prefix_claim(struct lx *lx)
+{
+        return cmd_register_claim(lx);
+}
+
+/* A prefix of one's own is made, and offered in the same transaction. */
+int
+cmd_prefix_delegate(struct lx *lx)
+{
+        static const struct lx_hash none = {{0}};
+        const char *instance = lx_option(lx, "instance");
+        struct sigchain_op_body offer = {.type = SIGCHAIN_OP_TRANSFER};
+        struct sigchain_object *o;
+        struct lx_ops *ops;
+        char text[64], *slash;
+        uint8_t addr[16] = {0}, key[32];
+        struct lx_writer wr = lx_writer_init(key, sizeof(key));
+        uint64_t iid = 0, bits = 0;
+        unsigned family;
+        int status;
+
+        (void)snprintf(text, sizeof(text), "%s", lx->args[0]);
+        slash = strchr(text, '/');
+        if (slash != NULL)
+                *slash = '\0';
+        family = strchr(text, ':') != NULL ? 6 : 4;
+        if (slash == NULL || !parse_amount(slash + 1, &bits) || bits > (family == 6 ? 128 : 32) ||
+            inet_pton(family == 6 ? AF_INET6 : AF_INET, text, addr) != 1 ||
+            (instance != NULL && !parse_amount(instance, &iid)))
+                return lx_fail(lx, LX_EXIT_USAGE, "\"%.60s\" is no prefix (ADDRESS/BITS)", lx->args[0]);
+        status = lx_resolve_genesis(lx, lx->args[1], &offer.u.transfer.to);
+        if (status != LX_EXIT_TRUE)
+                return status;
+        o = lx_alloc(sizeof(*o));
+        ops = lx_alloc(sizeof(*ops));
+        lx_field_u64(o, "instance", SIGCHAIN_FIXED, iid);
+        lx_field_u64(o, "family", SIGCHAIN_FIXED, family);
+        lx_field_bytes(o, "prefix", SIGCHAIN_FIXED, LX_SPAN(addr, family == 6 ? 16 : 4));
+        lx_field_u64(o, "bits", SIGCHAIN_FIXED, bits);
+        lx_field_hash(o, "eid", SIGCHAIN_ADDRESS, SIGCHAIN_MUTABLE, &none);
+        lx_ops_create(ops, SIGCHAIN_PREFIX, o);
+        lx_free(o);
+        lx_write_u32(&wr, (uint32_t)iid);
+        lx_write_u8(&wr, (uint8_t)family);
+        lx_write_bytes(&wr, addr, 16);
+        lx_write_u8(&wr, (uint8_t)bits);
+        sigchain_address(&lx_crypto_ops()->hash, SIGCHAIN_PREFIX, key, wr.len, &offer.u.transfer.address);
+        lx_ops_add(ops, &offer);
+        return finish(lx, ops, 0, &offer.u.transfer.address, "prefix made and offered");
+}
+
+int
+cmd_prefix_list(struct lx *lx)
+{
+        json_t *params = json_pack("{s:i,s:s}", "limit", 1000, "standard", "prefix");
+        int status = owner_option(lx, false, params);
+
+        if (status == LX_EXIT_TRUE)
+                return show_list(lx, "register.list", "registers", params, "prefix");
+        json_decref(params);
+        return status;
+}

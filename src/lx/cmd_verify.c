@@ -1,0 +1,252 @@
+/* lx/cmd_verify.c - lx binary verify: files against what was published under their paths. */
+#include "config.h"
+#include "lx/files.h"
+#include "lx/signer.h"
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "crypto/hash.h"
+#include "lx/check.h"
+#include "merkle/file.h"
+#include "merkle/log.h"
+#include "sigchain/manifest.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* What was published under a path. */
+struct published {
+        struct published *same_name; /* another one with the same last part of the path */
+        const char *path;
+        struct lx_hash root;
+        uint64_t size;
+        struct lx_hash leaves;   /* blob with the leaf hashes of the whole release */
+        uint64_t leaves_at;      /* offset of this entry's in it */
+};
+
+/* Everything published by those whom the user trusts (and by the user). */
+struct catalogue {
+        struct lx *lx;
+        struct lx_map *by_path;
+        struct lx_map *by_root; /* root -> published */
+        struct lx_map *by_name; /* last part of the path -> published, for copies elsewhere */
+        struct lx_arena *arena;
+        struct lx_hash leaves;
+        uint64_t at;
+        size_t releases;
+};
+
+static bool
+note_entry(void *arg, uint32_t number, const struct sigchain_entry *entry, struct lx_span raw)
+{
+        struct catalogue *c = arg;
+        struct published *p = lx_arena_alloc(c->arena, sizeof(*p));
+
+        (void)number;
+        (void)raw;
+        *p = (struct published){.root = entry->root, .size = entry->size, .leaves = c->leaves,
+            .leaves_at = c->at};
+        p->path = lx_arena_printf(c->arena, "/%.*s", (int)entry->path.len, entry->path.p);
+        p->same_name = lx_map_put(c->by_name, strrchr(p->path, '/'), strlen(strrchr(p->path, '/')), p);
+        lx_map_put(c->by_path, p->path, strlen(p->path), p);
+        lx_map_put(c->by_root, entry->root.b, LX_HASH_LEN, p);
+        c->at += merkle_file_pages(entry->size) * LX_HASH_LEN;
+        return true;
+}
+
+static enum lx_err
+note_release(struct catalogue *c, const json_t *fields)
+{
+        struct lx_hash manifest, root;
+        struct lx_buf bytes = {0};
+        uint32_t count;
+        enum lx_err err;
+
+        if (!lx_parse_hash(lx_str(fields, "manifest"), &manifest))
+                return LX_ERR_FORMAT;
+        if (!lx_parse_hash(lx_str(fields, "leaves"), &c->leaves))
+                c->leaves = (struct lx_hash){{0}};
+        c->at = 0;
+        err = rpcclient_get_blob(
+            c->lx->client, "manifest", &manifest, 0, UINT64_MAX, &bytes, &c->lx->why);
+        if (err == LX_OK)
+                err = sigchain_manifest_read(
+                    &lx_crypto_ops()->hash, lx_buf_span(&bytes), note_entry, c, &root, &count);
+        if (err == LX_OK && !lx_hash_eq(&root, &manifest)) {
+                lx_why_set(&c->lx->why, "the node sent another manifest than the one asked for");
+                err = LX_ERR_PROOF;
+        }
+        c->releases++;
+        lx_buf_clear(&bytes);
+        return err;
+}
+
+/* All releases and approvals of @publisher, oldest first, as the register list has them. */
+static int
+note_publisher(struct catalogue *c, struct lx_check *check, const char *publisher, const char *standard)
+{
+        json_t *o = NULL, *list, *reg;
+        char after[65] = "";
+        bool more = true;
+        int status = LX_EXIT_TRUE;
+        size_t i;
+
+        while (more && status == LX_EXIT_TRUE) {
+                json_t *params = json_pack("{s:s,s:s,s:i}", "owner", publisher, "standard", standard, "limit", 1000);
+
+                if (after[0] != '\0')
+                        json_object_set_new(params, "after", json_string(after));
+                if (!lx_call(c->lx, "register.list", params, &o, &status))
+                        return status;
+                list = json_object_get(o, "registers");
+                json_array_foreach(list, i, reg) {
+                        json_t *fields = json_object_get(reg, "fields");
+
+                        (void)snprintf(after, sizeof(after), "%s", lx_str(reg, "address"));
+                        if (c->lx->verify && lx_check_release(c->lx, check, after, fields) != LX_OK)
+                                status = lx_fail(c->lx, LX_EXIT_FALSE, NULL);
+                        else if (note_release(c, fields) != LX_OK)
+                                status = lx_fail(c->lx, LX_EXIT_REFUSED, NULL);
+                        if (status != LX_EXIT_TRUE)
+                                break;
+                }
+                more = json_is_true(json_object_get(o, "more"));
+                json_decref(o);
+        }
+        return status;
+}
+
+static int
+fill(struct catalogue *c, struct lx_check *check)
+{
+        struct lx_signer signer;
+        json_t *item;
+        char hex[65];
+        size_t i;
+        int status = lx_check_begin(c->lx, check);
+
+        if (status == LX_EXIT_TRUE && json_array_size(check->publishers) == 0) {
+                if (c->lx->verify || lx_signer_open(c->lx, &signer) != LX_OK)
+                        return lx_fail(c->lx, LX_EXIT_USAGE,
+                            "no publisher is trusted: lx trust publisher NAME|GENESIS-ID");
+                json_array_append_new(check->publishers, json_string(lx_hex_of(&signer.genesis, hex)));
+                lx_signer_clear(&signer);
+        }
+        json_array_foreach(check->publishers, i, item) {
+                if (status == LX_EXIT_TRUE)
+                        status = note_publisher(c, check, json_string_value(item), "release");
+                if (status == LX_EXIT_TRUE)
+                        status = note_publisher(c, check, json_string_value(item), "approval");
+        }
+        return status;
+}
+
+/* ---- verdicts ---------------------------------------------------------------------------------- */
+
+struct tally {
+        size_t good, bad, unknown, failed;
+};
+
+/* The leaf hashes that were published; they must have the published root. */
+static bool
+get_leaves(struct catalogue *c, const struct published *p, struct lx_buf *out)
+{
+        uint64_t len = merkle_file_pages(p->size) * LX_HASH_LEN;
+        struct lx_hash root;
+
+        if (lx_hash_is_zero(&p->leaves) ||
+            rpcclient_get_blob(c->lx->client, "leaves", &p->leaves, p->leaves_at, len, out, &c->lx->why) != LX_OK)
+                return false;
+        merkle_log_root(&lx_crypto_ops()->hash, (const struct lx_hash *)(const void *)out->p,
+            out->len / LX_HASH_LEN, &root);
+        return lx_hash_eq(&root, &p->root);
+}
+
+static void
+tell(struct catalogue *c, const struct lx_file *f, const char *verdict, json_t *ranges)
+{
+        char hex[65];
+
+        if (c->lx->json) {
+                lx_print_json(json_pack("{s:s,s:s,s:s,s:b,s:o*}", "path", f->path, "verdict", verdict, "root",
+                    lx_hex_of(&f->digest.root, hex), "proven", (int)c->lx->verify, "ranges", ranges));
+                return;
+        }
+        json_decref(ranges);
+}
+
+/* A file that lies elsewhere is held against what has its name, the same size first. */
+static const struct published *
+find_original(struct catalogue *c, const struct lx_file *f)
+{
+        const char *name = strrchr(f->path, '/');
+        const struct published *p = lx_map_get(c->by_path, f->path, strlen(f->path)), *any;
+
+        if (p != NULL)
+                return p;
+        any = lx_map_get(c->by_name, name, strlen(name));
+        for (p = any; p != NULL; p = p->same_name)
+                if (p->size == f->digest.size)
+                        return p;
+        return any;
+}
+
+static void
+judge(struct catalogue *c, const struct lx_file *f, struct tally *tally)
+{
+        const struct published *p = find_original(c, f);
+        const struct published *same = lx_map_get(c->by_root, f->digest.root.b, LX_HASH_LEN);
+        struct lx_buf must = {0};
+
+        if (f->err != LX_OK) {
+                (void)lx_fail(c->lx, 0, "%s", f->why.text);
+                tally->failed++;
+        } else if (same != NULL && same->size == f->digest.size) {
+                tally->good++;
+                if (c->lx->json)
+                        tell(c, f, "good", NULL);
+        } else if (p == NULL) {
+                tally->unknown++;
+                if (!c->lx->json)
+                        printf("UNKNOWN  %s\n", f->path);
+                tell(c, f, "unknown", NULL);
+        } else {
+                tally->bad++;
+                if (!c->lx->json)
+                        printf("BAD      %s (published as %s)\n", f->path, p->path);
+                tell(c, f, "bad", get_leaves(c, p, &must) ? lx_ranges(f, &must, p->size, !c->lx->json) : NULL);
+        }
+        lx_buf_clear(&must);
+}
+
+int
+cmd_binary_verify(struct lx *lx)
+{
+        struct catalogue c = {.lx = lx, .by_path = lx_map_new(1), .by_root = lx_map_new(2), .by_name = lx_map_new(3),
+            .arena = lx_arena_new(1u << 20)};
+        struct lx_check check = {0};
+        struct lx_files files = {0};
+        struct tally tally = {0};
+        int status = fill(&c, &check);
+
+        for (int i = 0; i < lx->arg_count && status == LX_EXIT_TRUE; i++)
+                status = lx_files_add(lx, &files, lx->args[i], true);
+        if (status == LX_EXIT_TRUE) {
+                lx_files_sort(&files);
+                lx_files_hash(&files, DIGEST_ROOT, true, "verifying");
+                for (size_t i = 0; i < files.count; i++)
+                        judge(&c, &files.v[i], &tally);
+                if (!lx->json)
+                        printf("%zu good, %zu bad, %zu unknown, %zu unreadable (of %zu releases)\n", tally.good,
+                            tally.bad, tally.unknown, tally.failed, c.releases);
+                status = tally.failed > 0 ? LX_EXIT_IO
+                    : tally.bad + tally.unknown > 0 ? LX_EXIT_FALSE : LX_EXIT_TRUE;
+        }
+        lx_files_clear(&files);
+        lx_check_end(&check);
+        lx_map_free(c.by_path);
+        lx_map_free(c.by_root);
+        lx_map_free(c.by_name);
+        lx_arena_free(c.arena);
+        return status;
+}
