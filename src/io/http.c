@@ -11,6 +11,7 @@
 #include <event2/keyvalq_struct.h>
 #include <event2/util.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -267,12 +268,22 @@ io_http_listen_tcp(struct io_http *http, const char *where, unsigned *out_port, 
         struct sockaddr_storage addr;
         int len = sizeof(addr), one = 1, fd;
         socklen_t addr_len;
+        size_t where_len = strlen(where);
+        bool any_port = where_len > 2 && strcmp(where + where_len - 2, ":0") == 0;
+        char text[80];
 
-        if (evutil_parse_sockaddr_port(where, (struct sockaddr *)&addr, &len) != 0) {
+        /* libevent's parser refuses port 0, which asks the system for a free one. */
+        (void)snprintf(text, sizeof(text), "%.*s%s", (int)(any_port ? where_len - 1 : where_len), where,
+            any_port ? "1" : "");
+        if (evutil_parse_sockaddr_port(text, (struct sockaddr *)&addr, &len) != 0) {
                 lx_why_set(why, "\"%s\" is no ADDRESS:PORT", where);
                 return LX_ERR_USAGE;
         }
         addr_len = (socklen_t)len;
+        if (any_port && addr.ss_family == AF_INET6)
+                ((struct sockaddr_in6 *)&addr)->sin6_port = 0;
+        else if (any_port)
+                ((struct sockaddr_in *)&addr)->sin_port = 0;
         fd = socket(addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
             bind(fd, (struct sockaddr *)&addr, addr_len) != 0 ||

@@ -31,6 +31,9 @@ lx_exit_of(enum lx_err err)
         case LX_ERR_UNREACHABLE:
         case LX_ERR_TIMEOUT:
                 return LX_EXIT_UNREACHABLE;
+        case LX_ERR_EXISTS:
+        case LX_ERR_SEQUENCE:
+                return LX_EXIT_REFUSED;
         case LX_ERR_PROOF:
         case LX_ERR_UNTRUSTED:
         case LX_ERR_SIGNATURE:
