@@ -100,7 +100,7 @@ begin_stop(void *arg)
         if (node->stopping)
                 return;
         node->stopping = true;
-        log_notice(NODE, "stopping", "height=%s", "kept");
+        log_notice(NODE, "stopping", "next=%s", "finishing the block under way");
         setup_notify("STOPPING=1");
         rpc_stop(node->rpc);
         io_timer_set(node->stop_timer, 50);

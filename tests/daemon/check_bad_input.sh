@@ -56,6 +56,6 @@ grep -q -- --dev "$work/second" || fail "the way out is not named"
 kill -TERM "$pid"
 wait "$pid" || fail "SIGTERM is no clean stop"
 pid=
-echo '99' >"$dir/FORMAT"
+sed -i 's/1/99/' "$dir/FORMAT"
 got=0; "$build/lxnoded" --dev --datadir "$dir" --rpc-listen none >"$work/second" 2>&1 || got=$?; is "$got" 5 "a newer format"
 echo ok

@@ -76,6 +76,10 @@ before=$(jq -r .height <"$work/out")
 expect 0 register write "$raw" --data world
 expect 0 --verify register get "$raw" --json
 [ "$(jq -r .data <"$work/out")" = "$(printf world | od -An -tx1 | tr -d ' ')" ] || fail "the register's data"
+lx register prove "$raw" >"$work/proof.json"
+"$build/examples/verify-register" "$dir/trust.json" "$work/proof.json" || fail "liblxverify refuses a good proof"
+sed 's/"path": *"../"path":"ff/; s/"path":"0/"path":"1/' "$work/proof.json" >"$work/bad.json"
+! "$build/examples/verify-register" "$dir/trust.json" "$work/bad.json" || fail "liblxverify takes a bad proof"
 expect 0 register get "$raw" --height "$before" --json
 [ "$(jq -r .data <"$work/out")" = "$(printf hello | od -An -tx1 | tr -d ' ')" ] || fail "the old state"
 expect 0 register create --kind append --json
