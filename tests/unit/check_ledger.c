@@ -1,0 +1,335 @@
+/*
+ * tests/unit/check_ledger.c - src/ledger over the memory engine: blocks, proofs, checks, pruning, and
+ * the failure of the n-th write, sync and read for every n.
+ */
+#include "config.h"
+#include "base/mem.h"
+#include "crypto/hash.h"
+#include "crypto/secret.h"
+#include "crypto/sign.h"
+#include "keys/keyfile.h"
+#include "ledger/genesis_json.h"
+#include "ledger/kinds.h"
+#include "ledger/ledger.h"
+#include "ledger/maintain.h"
+#include "lld/mem.h"
+#include "sigchain/object.h"
+#include "sigchain/op.h"
+#include "unit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct chain {
+        struct lld_disk *disk;
+        struct lld *db;
+        struct ledger *ledger;
+        uint8_t validator[32];
+        struct lx_secret name_key, seed;
+        struct lx_hash genesis;   /* of the signature chain */
+        struct lx_hash last;
+        uint64_t sequence;
+        struct lx_buf document;
+};
+
+static const struct lx_hash_ops *
+ops(void)
+{
+        return &lx_crypto_ops()->hash;
+}
+
+static enum lx_err
+open_chain(struct chain *c, struct lx_why *why)
+{
+        struct lld_options options = {
+            .kinds = ledger_kinds(), .kind_count = LEDGER_KIND_COUNT_, .create = true};
+        struct ledger_options ledger = {.genesis = c->document.p, .genesis_len = c->document.len};
+        enum lx_err err = lld_mem_open(c->disk, &options, &c->db, why);
+
+        ledger.db = c->db;
+        return err == LX_OK ? ledger_open(&ledger, &c->ledger, why) : err;
+}
+
+static void
+close_chain(struct chain *c)
+{
+        ledger_close(c->ledger);
+        lld_close(c->db);
+        c->ledger = NULL;
+        c->db = NULL;
+}
+
+static void
+begin(struct chain *c)
+{
+        struct lx_pubkey key;
+        struct keys_file file = {.kind = KEYS_DEVICE};
+        char hex[65], json[600];
+        struct lx_why why = {{0}};
+
+        *c = (struct chain){.disk = lld_disk_new(0)};
+        memset(c->validator, 7, sizeof(c->validator));
+        ck_assert_int_eq(lx_sign_pubkey(c->validator, &key), LX_OK);
+        lx_hex(key.b, 32, hex);
+        (void)snprintf(json, sizeof(json), "{\"network\":\"unit\",\"time\":\"2026-01-31T12:00:00.000Z\","
+            "\"parameters\":{\"heartbeat-ms\":0},\"validators\":[{\"name\":\"v\",\"key\":\"%s\",\"power\":1}],"
+            "\"allocations\":[],\"eid_prefix\":\"fd00:6c78::/32\",\"prefixes\":[]}", hex);
+        ck_assert_int_eq(ledger_genesis_from_json(json, strlen(json), &c->document, &why), LX_OK);
+        ck_assert_int_eq(lx_secret_init(&file.secret, 32), LX_OK);
+        memset(file.secret.p, 9, 32);
+        ck_assert_int_eq(keys_file_chain(&file, &c->name_key, &c->seed), LX_OK);
+        keys_file_clear(&file);
+        ck_assert_int_eq(keys_public(&c->name_key, &key, NULL), LX_OK);
+        sigchain_genesis_id(ops(), &key, &c->genesis);
+        ck_assert_msg(open_chain(c, &why) == LX_OK, "%s", why.text);
+}
+
+static void
+end(struct chain *c)
+{
+        close_chain(c);
+        lld_disk_free(c->disk);
+        lx_secret_clear(&c->name_key);
+        lx_secret_clear(&c->seed);
+        lx_buf_clear(&c->document);
+}
+
+static void
+witness(struct sigchain_tx *tx, enum sigchain_role role, const struct lx_secret *key)
+{
+        struct sigchain_witness *w = &tx->witness[tx->witness_count++];
+        struct lx_hash msg;
+
+        w->role = role;
+        sigchain_tx_message(ops(), role, &tx->id, &msg);
+        ck_assert_int_eq(keys_public(key, &w->key, NULL), LX_OK);
+        ck_assert_int_eq(lx_sign(key->p, &msg, NULL, &w->sig), LX_OK);
+}
+
+/* The chain's next transaction: its first makes the crypto register, others a raw one. */
+static void
+make_tx(struct chain *c, struct lx_buf *out, struct lx_hash *out_address)
+{
+        static struct sigchain_tx tx;
+        uint8_t body[512], data[256], core[1024];
+        struct sigchain_op_body op = {.type = SIGCHAIN_OP_CREATE};
+        struct sigchain_object o = {0};
+        struct lx_hash none = {{0}};
+        struct lx_secret key = {0}, next = {0};
+        struct lx_writer wr = lx_writer_init(data, sizeof(data));
+        static const char *const names[] = {"kind", "kdf_mem", "kdf_passes", "kdf_lanes", "recovery",
+            "recovery_use", "stamp"};
+        static const uint64_t values[] = {2, 65536, 3, 1, 0, 0, 0};
+        static const enum sigchain_access access[] = {0, 1, 1, 1, 2, 2, 0};
+
+        for (size_t i = 0; i < 7; i++)
+                o.field[o.count++] = (struct sigchain_field){.name = LX_SPAN(names[i], strlen(names[i])),
+                    .type = i == 4 ? SIGCHAIN_HASH : SIGCHAIN_U64, .access = access[i], .u64 = values[i],
+                    .bytes = LX_SPAN(none.b, 32)};
+        sigchain_object_encode(&o, &wr);
+        op.u.create.type = c->sequence == 0 ? SIGCHAIN_CRYPTO : SIGCHAIN_RAW;
+        op.u.create.data = c->sequence == 0 ? LX_SPAN(data, wr.len) : LX_SPAN("hello", 5);
+        wr = lx_writer_init(body, sizeof(body));
+        sigchain_op_encode(&op, &wr);
+        tx = (struct sigchain_tx){.chain_id = *ledger_chain_id(c->ledger), .genesis = c->genesis,
+            .sequence = c->sequence, .previous = c->last, .op_count = 1};
+        tx.op[0] = (struct sigchain_op){.type = SIGCHAIN_OP_CREATE, .body = LX_SPAN(body, wr.len)};
+        ck_assert_int_eq(keys_derive_chain(&c->seed, c->sequence, &key), LX_OK);
+        ck_assert_int_eq(keys_derive_chain(&c->seed, c->sequence + 1, &next), LX_OK);
+        ck_assert_int_eq(keys_public(&next, NULL, &tx.next), LX_OK);
+        wr = lx_writer_init(core, sizeof(core));
+        sigchain_tx_encode_core(&tx, &wr);
+        sigchain_tx_id(ops(), core, wr.len, &tx.id);
+        witness(&tx, SIGCHAIN_ROLE_CHAIN, &key);
+        if (c->sequence == 0)
+                witness(&tx, SIGCHAIN_ROLE_NAME, &c->name_key);
+        wr = lx_writer_init(lx_buf_reserve(out, 2048), 2048);
+        sigchain_tx_encode(&tx, &wr);
+        ck_assert_int_eq(lx_writer_end(&wr), LX_OK);
+        lx_buf_add(out, wr.len);
+        sigchain_address_created(ops(), SIGCHAIN_RAW, &c->genesis, c->sequence, 0, out_address);
+        c->last = tx.id;
+        lx_secret_clear(&key);
+        lx_secret_clear(&next);
+}
+
+static enum lx_err
+commit(struct chain *c, struct ledger_candidate *candidate, struct lx_why *why)
+{
+        uint8_t cert[4 + 1 + LX_SIG_LEN];
+        struct lx_writer wr = lx_writer_init(cert, sizeof(cert));
+        const struct ledger_header *h = ledger_candidate_header(candidate);
+        struct lx_hash hash, msg;
+        struct lx_sig sig;
+
+        ledger_header_hash(ops(), h, &hash);
+        ledger_vote_message(ops(), LEDGER_VOTE_PRECOMMIT, &h->chain_id, h->height, 0, &hash, &msg);
+        ck_assert_int_eq(lx_sign(c->validator, &msg, NULL, &sig), LX_OK);
+        lx_write_u32(&wr, 0);
+        lx_write_u8(&wr, 0x80);
+        lx_write_bytes(&wr, sig.b, LX_SIG_LEN);
+        return ledger_commit(c->ledger, candidate, cert, wr.len, why);
+}
+
+/* One block with the chain's next transaction. */
+static enum lx_err
+add_block(struct chain *c, struct lx_hash *out_address, struct lx_why *why)
+{
+        struct chain before = *c;
+        struct ledger_candidate *candidate = NULL;
+        struct lx_buf bytes = {0};
+        struct ledger_tx tx = {0};
+        enum lx_err err;
+
+        make_tx(c, &bytes, out_address);
+        tx.bytes = bytes.p;
+        tx.len = bytes.len;
+        err = ledger_build(c->ledger, &tx, 1, 0, &candidate, why);
+        if (err == LX_OK && tx.result != LX_OK) {
+                lx_why_set(why, "%s", tx.why.text);
+                ledger_candidate_free(candidate);
+                err = tx.result;
+        } else if (err == LX_OK) {
+                err = commit(c, candidate, why);
+        }
+        if (err == LX_OK)
+                c->sequence++;
+        else
+                c->last = before.last;
+        lx_buf_clear(&bytes);
+        return err;
+}
+
+static void
+check_sound(struct chain *c, uint64_t height)
+{
+        struct ledger_view *view = ledger_view_new(c->ledger);
+        struct lx_why why = {{0}};
+
+        ck_assert_uint_eq(ledger_view_header(view)->height, height);
+        ledger_view_unref(view);
+        ck_assert_msg(ledger_check_all(c->ledger, NULL, NULL, NULL, &why) == LX_OK, "%s", why.text);
+}
+
+START_TEST(blocks_are_kept_proven_and_checked)
+{
+        struct chain c;
+        struct lx_hash address;
+        struct lx_why why = {{0}};
+        struct ledger_view *view;
+        struct lx_buf value = {0}, proof = {0};
+        struct lx_hash key, hash;
+        struct lx_reader rd;
+        uint64_t since = 0;
+
+        begin(&c);
+        for (int i = 0; i < 20; i++)
+                ck_assert_msg(add_block(&c, &address, &why) == LX_OK, "%s", why.text);
+        close_chain(&c);
+        ck_assert_int_eq(open_chain(&c, &why), LX_OK);
+        check_sound(&c, 20);
+        view = ledger_view_new(c.ledger);
+        ck_assert_int_eq(ledger_get_state(view, SIGCHAIN_KIND_REGISTER, address.b, 32, LEDGER_NOW, &value, &since), LX_OK);
+        ck_assert_uint_eq(since, 20);
+        ck_assert_int_eq(ledger_prove_state(view, SIGCHAIN_KIND_REGISTER, address.b, 32, LEDGER_NOW, &proof), LX_OK);
+        sigchain_state_key(ops(), SIGCHAIN_KIND_REGISTER, address.b, 32, &key);
+        sigchain_state_value(ops(), value.p, value.len, &hash);
+        rd = lx_reader_init(proof.p, proof.len);
+        ck_assert_int_eq(merkle_proof_verify(ops(), &rd, &key, &hash, &ledger_view_header(view)->state_root), LX_OK);
+        /* Before it was made it was absent, and provably so. */
+        lx_buf_reset(&value);
+        lx_buf_reset(&proof);
+        ck_assert_int_eq(ledger_get_state(view, SIGCHAIN_KIND_REGISTER, address.b, 32, 19, &value, &since), LX_ERR_ABSENT);
+        ck_assert_int_eq(ledger_prove_state(view, SIGCHAIN_KIND_REGISTER, address.b, 32, 19, &proof), LX_OK);
+        ledger_view_unref(view);
+        lx_buf_clear(&value);
+        lx_buf_clear(&proof);
+        end(&c);
+}
+END_TEST
+
+START_TEST(pruning_forgets_old_states_and_keeps_the_rest)
+{
+        struct chain c;
+        struct lx_hash address;
+        struct lx_why why = {{0}};
+        struct ledger_view *view;
+        struct lx_buf value = {0};
+        bool more = true;
+
+        begin(&c);
+        for (int i = 0; i < 30; i++)
+                ck_assert_int_eq(add_block(&c, &address, &why), LX_OK);
+        while (more)
+                ck_assert_msg(ledger_prune(c.ledger, 25, 10, &more, &why) == LX_OK, "%s", why.text);
+        check_sound(&c, 30);
+        view = ledger_view_new(c.ledger);
+        ck_assert_uint_eq(ledger_view_pruned_below(view), 25);
+        ck_assert_int_eq(ledger_get_state(view, SIGCHAIN_KIND_CHAIN, c.genesis.b, 32, 24, &value, NULL), LX_ERR_PRUNED);
+        ck_assert_int_eq(ledger_get_state(view, SIGCHAIN_KIND_CHAIN, c.genesis.b, 32, 25, &value, NULL), LX_OK);
+        ck_assert_int_eq(ledger_prove_state(view, SIGCHAIN_KIND_CHAIN, c.genesis.b, 32, 25, &value), LX_OK);
+        ledger_view_unref(view);
+        ck_assert_int_eq(add_block(&c, &address, &why), LX_OK);
+        lx_buf_clear(&value);
+        end(&c);
+}
+END_TEST
+
+/* Whatever fails and when: the store opens again, is sound, and has every block that was acknowledged. */
+START_TEST(any_nth_fault_loses_nothing_acknowledged)
+{
+        static const enum lld_fault faults[] = {
+            LLD_FAULT_WRITE, LLD_FAULT_TORN, LLD_FAULT_SYNC, LLD_FAULT_READ, LLD_FAULT_FLIP};
+
+        for (uint64_t n = 1; n <= 12; n++) {
+                struct chain c;
+                struct lx_hash address;
+                struct lx_why why = {{0}};
+                struct ledger_view *view;
+                uint64_t acknowledged = 1, height;
+
+                begin(&c);
+                ck_assert_int_eq(add_block(&c, &address, &why), LX_OK);
+                lld_disk_fail(c.disk, faults[_i], n, false);
+                for (int i = 0; i < 8; i++) {
+                        if (add_block(&c, &address, &why) != LX_OK)
+                                break;
+                        acknowledged++;
+                }
+                lld_disk_fail(c.disk, LLD_FAULT_NONE, 0, false);
+                lld_disk_crash(c.disk, 0);
+                close_chain(&c);
+                why.text[0] = '\0';
+                ck_assert_msg(open_chain(&c, &why) == LX_OK, "fault %d, n %d: %s", _i, (int)n, why.text);
+                view = ledger_view_new(c.ledger);
+                height = ledger_view_header(view)->height;
+                ledger_view_unref(view);
+                /* A block whose fsync failed may be there all the same. */
+                ck_assert(height == acknowledged || height == acknowledged + 1);
+                check_sound(&c, height);
+                end(&c);
+        }
+}
+END_TEST
+
+int
+main(void)
+{
+        Suite *suite = suite_create("ledger");
+        TCase *tcase = tcase_create("ledger");
+        SRunner *runner;
+        int failed;
+
+        if (lx_crypto_init() != LX_OK)
+                return 1;
+        tcase_set_timeout(tcase, 300);
+        tcase_add_test(tcase, blocks_are_kept_proven_and_checked);
+        tcase_add_test(tcase, pruning_forgets_old_states_and_keeps_the_rest);
+        tcase_add_loop_test(tcase, any_nth_fault_loses_nothing_acknowledged, 0, 5);
+        suite_add_tcase(suite, tcase);
+        runner = srunner_create(suite);
+        srunner_run_all(runner, CK_NORMAL);
+        failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed == 0 ? 0 : 1;
+}
