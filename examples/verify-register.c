@@ -14,7 +14,6 @@
 #include <secp256k1_extrakeys.h>
 #include <secp256k1_schnorrsig.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -48,14 +47,15 @@ verify(void *ctx, const uint8_t key[32], const uint8_t msg[32], const uint8_t si
 static struct lxv_part
 hex(const json_t *o, const char *name)
 {
+        static uint8_t memory[1 << 18];
+        static size_t used;
         const char *s = json_string_value(json_object_get(o, name));
         size_t len = s != NULL ? strlen(s) / 2 : 0;
-        uint8_t *bytes = calloc(len + 1, 1);
+        uint8_t *bytes = memory + used;
 
-        if (s == NULL || bytes == NULL) {
-                free(bytes);
+        if (s == NULL || len > sizeof(memory) - used)
                 return (struct lxv_part){0};
-        }
+        used += len;
         for (size_t i = 0; i < len; i++)
                 (void)sscanf(s + 2 * i, "%2hhx", &bytes[i]);
         return (struct lxv_part){.p = bytes, .len = len};
