@@ -29,6 +29,8 @@ ledger_find_digest(struct ledger_view *view, const struct lx_hash *digest, struc
                 out[count].release = lx_read_hash(&rd);
                 out[count].entry = lx_read_u32(&rd);
                 out[count].height = lx_read_u64(&rd);
+                out[count].offset = lx_read_u32(&rd);
+                out[count].length = lx_read_u16(&rd);
                 err = rd.err == LX_OK ? LX_OK : LX_ERR_CORRUPT;
                 count++;
         }
@@ -105,7 +107,7 @@ search_entry(struct lx_span bytes, struct entry_search *s, struct merkle_path *o
 
 enum lx_err
 ledger_get_entry(struct ledger_view *view, const struct lx_hash *root, uint32_t number,
-    struct lx_buf *out, struct merkle_path *out_path)
+    const struct ledger_published *at, struct lx_buf *out, struct merkle_path *out_path)
 {
         struct blob_store *blobs = view->ledger->blobs;
         struct entry_search s = {.ops = ledger_ops(view->ledger), .number = number, .out = out};
@@ -113,6 +115,8 @@ ledger_get_entry(struct ledger_view *view, const struct lx_hash *root, uint32_t 
         uint64_t len = 0;
         enum lx_err err = LX_ERR_ABSENT;
 
+        if (blobs != NULL && at != NULL && out_path == NULL)
+                return blob_read(blobs, LEDGER_BLOB_MANIFEST, root, at->offset, at->length, out);
         if (blobs != NULL && blob_has(blobs, LEDGER_BLOB_MANIFEST, root, &len))
                 err = blob_read(blobs, LEDGER_BLOB_MANIFEST, root, 0, (size_t)len, &bytes);
         if (err == LX_OK)

@@ -24,6 +24,7 @@ struct index {
         struct merkle_update *updates;
         size_t update_count, update_cap;
         const struct insert *insert;
+        const uint8_t *manifest;      /* its bytes */
         enum lx_err err;
 };
 
@@ -58,7 +59,7 @@ load_register(struct index *ix)
 
 /* The block's newest list of who published @digest; appends one record. */
 static enum lx_err
-note_publisher(struct index *ix, const struct lx_hash *digest, uint32_t number)
+note_publisher(struct index *ix, const struct lx_hash *digest, uint32_t number, struct lx_span raw)
 {
         struct ledger_candidate *c = ix->c;
         struct lx_span *list = lx_map_get(c->digests, digest->b, LX_HASH_LEN);
@@ -84,6 +85,8 @@ note_publisher(struct index *ix, const struct lx_hash *digest, uint32_t number)
                 lx_write_hash(&wr, &ix->insert->release);
                 lx_write_u32(&wr, number);
                 lx_write_u64(&wr, c->tip.header.height);
+                lx_write_u32(&wr, (uint32_t)(raw.p - ix->manifest));
+                lx_write_u16(&wr, (uint16_t)raw.len);
                 lx_buf_append(&buf, record, sizeof(record));
         }
         if (err == LX_OK) {
@@ -96,7 +99,7 @@ note_publisher(struct index *ix, const struct lx_hash *digest, uint32_t number)
 
 /* The first release wins: what is there, or came earlier in this block, stays. */
 static enum lx_err
-insert_digest(struct index *ix, const struct lx_hash *digest, uint32_t number)
+insert_digest(struct index *ix, const struct lx_hash *digest, uint32_t number, struct lx_span raw)
 {
         struct merkle_update *update;
         struct lx_hash before;
@@ -118,7 +121,7 @@ insert_digest(struct index *ix, const struct lx_hash *digest, uint32_t number)
         update->key = *digest;
         sigchain_index_value(
             ledger_ops(ix->c->ledger), &ix->insert->release, number, &update->value);
-        return note_publisher(ix, digest, number);
+        return note_publisher(ix, digest, number, raw);
 }
 
 static bool
@@ -126,12 +129,11 @@ insert_entry(void *arg, uint32_t number, const struct sigchain_entry *entry, str
 {
         struct index *ix = arg;
 
-        (void)raw;
-        ix->err = insert_digest(ix, &entry->root, number);
+        ix->err = insert_digest(ix, &entry->root, number, raw);
         if (ix->err == LX_OK)
-                ix->err = insert_digest(ix, &entry->sha256, number);
+                ix->err = insert_digest(ix, &entry->sha256, number, raw);
         if (ix->err == LX_OK)
-                ix->err = insert_digest(ix, &entry->fsverity, number);
+                ix->err = insert_digest(ix, &entry->fsverity, number, raw);
         return ix->err == LX_OK;
 }
 
@@ -150,6 +152,7 @@ insert_manifest(struct index *ix, const struct insert *insert)
         if (blobs != NULL && blob_has(blobs, LEDGER_BLOB_MANIFEST, &insert->manifest, &len))
                 err = blob_read(
                     blobs, LEDGER_BLOB_MANIFEST, &insert->manifest, 0, (size_t)len, &bytes);
+        ix->manifest = bytes.p;
         if (err == LX_OK)
                 err = sigchain_manifest_read(ledger_ops(ix->c->ledger), lx_buf_span(&bytes),
                     insert_entry, ix, &root, &count);

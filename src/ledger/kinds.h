@@ -18,7 +18,8 @@
  *   ENTRY        address, u64 index                         once      entry of an append register
  *   LOG_NODE     address, u8 level, u64 index               once      node of that register's log
  *   TRIE_NODE    node hash                                  once      node of a prefix trie
- *   DIGEST       digest                                     current   (publisher, release, u32 entry, u64 height)[]
+ *   DIGEST       digest                                     current   (publisher, release, u32 entry, u64 height,
+ *                                                                    u32 offset, u16 length in the manifest)[]
  *   OWNED        owner, address                             current   nothing
  *   REGISTER     address                                    current   nothing: every register
  *   DEBIT        account, tx id, u8 operation               current   nothing: open debits to it

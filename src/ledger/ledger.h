@@ -172,6 +172,8 @@ struct ledger_published {
         struct lx_hash release;   /* address of the release or approval */
         uint32_t entry;           /* number in its manifest */
         uint64_t height;
+        uint32_t offset;          /* where the entry's bytes are in the manifest's blob */
+        uint16_t length;
 };
 /** All publishers of @digest (root, SHA-256 or fs-verity), oldest first, at most @max. */
 LX_MUST_CHECK enum lx_err ledger_find_digest(struct ledger_view *view, const struct lx_hash *digest,
@@ -179,9 +181,13 @@ LX_MUST_CHECK enum lx_err ledger_find_digest(struct ledger_view *view, const str
 /** The proof for @digest in the publisher's index (merkle/proof.h bytes over its index root). */
 LX_MUST_CHECK enum lx_err ledger_prove_digest(struct ledger_view *view,
     const struct lx_hash *publisher, const struct lx_hash *digest, struct lx_buf *out);
-/** Entry @number of the manifest @root: its bytes appended; @path (may be NULL) gets its proof. */
+/**
+ * Entry @number of the manifest @root: its bytes appended; @path (may be NULL) gets its proof. @at (may
+ * be NULL): where ledger_find_digest found it, so that without a proof only the entry is read.
+ */
 LX_MUST_CHECK enum lx_err ledger_get_entry(struct ledger_view *view, const struct lx_hash *root,
-    uint32_t number, struct lx_buf *out, struct merkle_path *out_path);
+    uint32_t number, const struct ledger_published *at, struct lx_buf *out,
+    struct merkle_path *out_path);
 
 /** Addresses of the registers that @owner has, of @type (0: all), after @after (NULL: from the start). */
 LX_MUST_CHECK enum lx_err ledger_list_owned(struct ledger_view *view, const struct lx_hash *owner,

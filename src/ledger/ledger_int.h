@@ -13,7 +13,7 @@
 #include <stdatomic.h>
 
 #define STATE_HEAD 9      /* LEDGER_STATE: u64 since, u8 kind before the value */
-#define DIGEST_RECORD 76  /* bytes of one publisher in LEDGER_DIGEST */
+#define DIGEST_RECORD 82  /* bytes of one publisher in LEDGER_DIGEST */
 #define DIGEST_PUBLISHERS_MAX 64
 
 struct totals {

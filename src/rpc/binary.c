@@ -120,7 +120,7 @@ add_match(struct rpc_call *call, const struct ledger_published *p, json_t *match
         enum lx_err err = get_release(call, &p->release, r);
 
         if (err == LX_OK)
-                err = ledger_get_entry(call->view, &r->manifest, p->entry, &raw, path);
+                err = ledger_get_entry(call->view, &r->manifest, p->entry, p, &raw, path);
         rd = lx_reader_init(raw.p, raw.len);
         sigchain_entry_read(&rd, &entry);
         if (err == LX_OK && lx_reader_end(&rd) != LX_OK)
