@@ -38,7 +38,7 @@ lx_wipe(void *p, size_t len)
 bool
 lx_ct_equal(const void *a, const void *b, size_t len)
 {
-        return sodium_memcmp(a, b, len) == 0;
+        return sodium_memcmp(a, b, len) == 0; /* public */
 }
 
 void

@@ -354,7 +354,8 @@ get_range(struct lx *lx, const struct entry *e, struct range *r)
                 return status;
         r->pages = lx_num(o, "size");
         leaves = lx_str(o, "leaves");
-        if (lx_unhex(leaves, strlen(leaves), lx_buf_reserve(&r->old_leaves, strlen(leaves) / 2 + 1), strlen(leaves) / 2))
+        if (lx_unhex(leaves, strlen(leaves), lx_buf_reserve(&r->old_leaves, strlen(leaves) / 2 + 1),
+                strlen(leaves) / 2))
                 lx_buf_add(&r->old_leaves, strlen(leaves) / 2);
         json_array_foreach(json_object_get(o, "path"), i, h)
                 if (i < MERKLE_LOG_PROOF_MAX && lx_parse_hash(json_string_value(h), &r->path.hash[i]))

@@ -363,7 +363,8 @@ cmd_name_claim(struct lx *lx)
         struct lx_hash to = {{0}}, address;
 
         if (!sigchain_name_is_valid(LX_SPAN(name, strlen(name))))
-                return lx_fail(lx, LX_EXIT_USAGE, "\"%.70s\" is no name: letters a-z, digits and -, joined by dots", name);
+                return lx_fail(
+                    lx, LX_EXIT_USAGE, "\"%.70s\" is no name: a-z, digits and -, joined by dots", name);
         if (target != NULL && !lx_parse_hash(target, &to))
                 return bad_address(lx, target);
         o = lx_alloc(sizeof(*o));
