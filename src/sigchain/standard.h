@@ -14,7 +14,8 @@
  * index      root hash, version u64, count u64 (all system)
  * file       path text, root hash (mutable), length u64 (mutable)
  * eid        instance u64, eid bytes(16), first_key bytes(32), key bytes(32, mutable), rlocs bytes
- *            (mutable), ttl u64 (mutable), sealed u64 (mutable)                         canonical key: u32 instance, eid (16)
+ *            (mutable), ttl u64 (mutable),
+ *            sealed u64 (mutable)                         canonical key: u32 instance, eid (16)
  * prefix     instance u64, family u64, prefix bytes, bits u64, eid address (mutable; zero: none)
  *                                                        canonical key: u32, u8 family, 16, u8 bits
  * node       key bytes(32), rlocs bytes (mutable), roles u64 (mutable)
