@@ -393,6 +393,17 @@ submit_root(struct lx *lx, const struct entry *e, const struct lx_hash *root, ui
         return status;
 }
 
+static void
+tell_unchanged(struct lx *lx, const char *path, const struct lx_hash *root)
+{
+        char hex[65];
+
+        if (lx->json)
+                lx_print_json(json_pack("{s:s,s:s,s:b}", "path", path, "root", lx_hex_of(root, hex), "unchanged", 1));
+        else
+                printf("%s: unchanged\n", path);
+}
+
 static int
 update_range(struct lx *lx, const struct entry *e, const char *path, const char *range)
 {
@@ -426,6 +437,8 @@ update_range(struct lx *lx, const struct entry *e, const char *path, const char 
                 if (err != LX_OK)
                         status = lx_fail(lx, lx_exit_of(err), "%s: %s", path,
                             lx->why.text[0] != '\0' ? lx->why.text : lx_err_text(err));
+                else if (status == LX_EXIT_TRUE && lx_hash_eq(&root, &e->root))
+                        tell_unchanged(lx, path, &root);
                 else if (status == LX_EXIT_TRUE)
                         status = submit_root(lx, e, &root, size, path);
         }

@@ -57,6 +57,7 @@ printf 'X' | dd of="$work/files/f3" bs=1 seek=9000 conv=notrunc 2>/dev/null
 expect 1 file verify -r "$work/files"
 grep -q 'bad bytes 8192-12287 ' "$work/out" || fail "the bad page of a file is not named"
 expect 0 file update "$work/files/f3" --range 9000:1
+expect 0 file update "$work/files/f3" --range 9000:1
 expect 0 file verify -r "$work/files"
 mkfifo "$work/fifo"
 expect 2 file root "$work/fifo"
