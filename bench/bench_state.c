@@ -1,0 +1,142 @@
+/*
+ * bench/bench_state.c - the state tree on RocksDB: 10,000 random updates in one block on a million
+ * keys, 64 MiB of cache, against a batch put of the same values.
+ */
+#include "config.h"
+#include "base/mem.h"
+#include "bench/bench.h"
+#include "crypto/hash.h"
+#include "crypto/secret.h"
+#include "lld/store.h"
+#include "merkle/state.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DIR "/tmp/lx-bench-state"
+#define KEYS 1000000u
+#define UPDATES 10000u
+
+static const struct lld_kind KINDS[] = {{"page", LLD_VERSIONED, 0, 1, 0}, {"stale", LLD_VERSIONED, 0, 0, 0},
+    {"value", LLD_CURRENT, 0, 1, 0}};
+
+struct work {
+        struct lld *db;
+        struct merkle_state *tree;
+        struct merkle_root root;
+        struct lld_batch *batch;
+        uint64_t version;
+        struct merkle_update *updates;
+};
+
+static enum lx_err
+get_page(void *arg, const uint8_t key[MERKLE_PAGE_KEY_LEN], struct lx_buf *out)
+{
+        return lld_get(((struct work *)arg)->db, NULL, 0, key, MERKLE_PAGE_KEY_LEN, out);
+}
+
+static void
+put_page(void *arg, const uint8_t key[MERKLE_PAGE_KEY_LEN], const uint8_t *page, size_t len)
+{
+        (void)lld_batch_put(((struct work *)arg)->batch, 0, key, MERKLE_PAGE_KEY_LEN, page, len);
+}
+
+static void
+put_stale(void *arg, const uint8_t key[MERKLE_PAGE_KEY_LEN])
+{
+        struct work *w = arg;
+        uint8_t stale[8 + MERKLE_PAGE_KEY_LEN];
+
+        lx_put_be64(stale, w->version);
+        memcpy(stale + 8, key, MERKLE_PAGE_KEY_LEN);
+        (void)lld_batch_put(w->batch, 1, stale, sizeof(stale), NULL, 0);
+}
+
+static void
+key_of(uint64_t i, struct lx_hash *out)
+{
+        static const struct lx_tag tag = {"bench"};
+
+        lx_blake2b(&tag, &i, sizeof(i), out);
+}
+
+static void
+choose(struct work *w, uint64_t from, uint64_t count, bool random)
+{
+        for (uint64_t i = 0; i < count; i++) {
+                key_of(random ? (i * 100 + (uint64_t)w->version * 7) % KEYS : from + i, &w->updates[i].key);
+                lx_random(&w->updates[i].value, sizeof(w->updates[i].value));
+        }
+}
+
+static bool
+update(struct work *w, uint64_t count)
+{
+        struct merkle_sink sink = {.put = put_page, .stale = put_stale, .arg = w};
+        bool fine;
+
+        w->batch = lld_batch_new(w->db, w->version);
+        fine = merkle_state_update(w->tree, &w->root, w->version, w->updates, count, &sink, &w->root) == LX_OK &&
+            lld_batch_commit(w->batch, true, NULL) == LX_OK;
+        lld_batch_free(w->batch);
+        w->version++;
+        return fine;
+}
+
+static double
+ours(void *arg)
+{
+        struct work *w = arg;
+        double start;
+
+        choose(w, 0, UPDATES, true);
+        start = bench_now();
+        return update(w, UPDATES) ? UPDATES / (bench_now() - start) : 0;
+}
+
+static double
+yardstick(void *arg)
+{
+        struct work *w = arg;
+        double start;
+
+        choose(w, 0, UPDATES, true);
+        start = bench_now();
+        w->batch = lld_batch_new(w->db, w->version - 1);
+        for (uint64_t i = 0; i < UPDATES; i++)
+                (void)lld_batch_put(w->batch, 2, w->updates[i].key.b, 32, w->updates[i].value.b, 32);
+        if (lld_batch_commit(w->batch, true, NULL) != LX_OK)
+                start = 0;
+        lld_batch_free(w->batch);
+        return UPDATES / (bench_now() - start);
+}
+
+int
+main(void)
+{
+        static const struct lx_hash id = {{0}};
+        struct lld_options options = {.kinds = KINDS, .kind_count = 3, .create = true};
+        struct work w = {.version = 1, .updates = lx_alloc_array(100000, sizeof(*w.updates))};
+        struct merkle_pages pages = {.get = get_page, .arg = &w};
+        struct bench_row row = {.name = "state tree, 10,000 of 1,000,000 / batch put", .unit = "/s", .budget = 0.12,
+            .ours = ours, .yardstick = yardstick, .arg = &w};
+        struct lx_why why = {{0}};
+
+        if (lx_crypto_init() != LX_OK || system("rm -rf " DIR) != 0 || lld_open(DIR, &options, &w.db, &why) != LX_OK) {
+                (void)fprintf(stderr, "%s\n", why.text);
+                return 1;
+        }
+        w.tree = merkle_state_new(&lx_crypto_ops()->hash, &pages, &id, 64u << 20);
+        for (uint64_t at = 0; at < KEYS; at += 100000) {
+                choose(&w, at, 100000, false);
+                if (!update(&w, 100000))
+                        return 1;
+        }
+        bench_run(&row);
+        merkle_state_free(w.tree);
+        lld_close(w.db);
+        lx_free(w.updates);
+        return system("rm -rf " DIR) != 0;
+}
