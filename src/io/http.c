@@ -288,7 +288,7 @@ io_http_listen_tcp(struct io_http *http, const char *where, unsigned *out_port, 
         if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
             bind(fd, (struct sockaddr *)&addr, addr_len) != 0 ||
             (addr_len = sizeof(addr), getsockname(fd, (struct sockaddr *)&addr, &addr_len)) != 0) {
-                lx_why_set(why, "cannot listen on %s: %s", where, strerror(errno));
+                lx_why_set(why, "cannot listen on %s: %s (choose another with --rpc-listen)", where, strerror(errno));
                 if (fd >= 0)
                         (void)close(fd);
                 return errno == EADDRINUSE ? LX_ERR_BUSY : LX_ERR_IO;
