@@ -89,6 +89,27 @@ worker(void *arg)
         return NULL;
 }
 
+static struct lx_pool *
+new_pool(unsigned threads, void (*notify)(void *arg), void *arg)
+{
+        struct lx_pool *pool = lx_alloc(sizeof(*pool) + threads * sizeof(pool->thread[0]));
+
+        pthread_mutex_init(&pool->lock, NULL);
+        pthread_cond_init(&pool->work, NULL);
+        pthread_cond_init(&pool->idle, NULL);
+        pool->todo.last = &pool->todo.first;
+        pool->finished.last = &pool->finished.first;
+        pool->notify = notify;
+        pool->arg = arg;
+        return pool;
+}
+
+struct lx_pool *
+lx_pool_new_inline(void (*notify)(void *arg), void *arg)
+{
+        return new_pool(0, notify, arg);
+}
+
 struct lx_pool *
 lx_pool_new(unsigned threads, void (*notify)(void *arg), void *arg)
 {
@@ -98,14 +119,7 @@ lx_pool_new(unsigned threads, void (*notify)(void *arg), void *arg)
 
         if (threads == 0)
                 threads = cores > 0 && cores < 256 ? (unsigned)cores : 1;
-        pool = lx_alloc(sizeof(*pool) + threads * sizeof(pool->thread[0]));
-        pthread_mutex_init(&pool->lock, NULL);
-        pthread_cond_init(&pool->work, NULL);
-        pthread_cond_init(&pool->idle, NULL);
-        pool->todo.last = &pool->todo.first;
-        pool->finished.last = &pool->finished.first;
-        pool->notify = notify;
-        pool->arg = arg;
+        pool = new_pool(threads, notify, arg);
         /* Signals belong to the thread that has the loop. */
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -142,7 +156,24 @@ lx_pool_submit(struct lx_pool *pool, struct lx_job *job)
         push(&pool->todo, job);
         pool->pending++;
         pthread_cond_signal(&pool->work);
+        if (pool->thread_count == 0 && pool->notify != NULL)
+                pool->notify(pool->arg);
         pthread_mutex_unlock(&pool->lock);
+}
+
+/* An inline pool: what is queued now runs now. Called and returns with the lock held. */
+static void
+run_inline(struct lx_pool *pool)
+{
+        for (size_t left = pool->pending; left > 0; left--) {
+                struct lx_job *job = pop(&pool->todo);
+
+                pthread_mutex_unlock(&pool->lock);
+                job->run(job);
+                pthread_mutex_lock(&pool->lock);
+                push(&pool->finished, job);
+                pool->pending--;
+        }
 }
 
 size_t
@@ -152,6 +183,8 @@ lx_pool_reap(struct lx_pool *pool)
         size_t count = 0;
 
         pthread_mutex_lock(&pool->lock);
+        if (pool->thread_count == 0)
+                run_inline(pool);
         job = pool->finished.first;
         pool->finished.first = NULL;
         pool->finished.last = &pool->finished.first;
@@ -170,7 +203,7 @@ void
 lx_pool_drain(struct lx_pool *pool)
 {
         pthread_mutex_lock(&pool->lock);
-        while (pool->pending > 0)
+        while (pool->pending > 0 && pool->thread_count > 0)
                 pthread_cond_wait(&pool->idle, &pool->lock);
         pthread_mutex_unlock(&pool->lock);
         lx_pool_reap(pool);

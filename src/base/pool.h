@@ -21,6 +21,11 @@ struct lx_job {
 
 /** @threads workers (0: one per core). @notify(@arg) is called on a worker when jobs are done. */
 struct lx_pool *lx_pool_new(unsigned threads, void (*notify)(void *arg), void *arg);
+/**
+ * A pool without threads, for simulations: @notify is called in lx_pool_submit, jobs run in
+ * lx_pool_reap and lx_pool_drain on the owner's thread, in order. The same input gives the same run.
+ */
+struct lx_pool *lx_pool_new_inline(void (*notify)(void *arg), void *arg);
 /** Run what is queued, stop the workers, call the missing done callbacks, free. NULL is fine. */
 void lx_pool_free(struct lx_pool *pool);
 /** Queue @job. */

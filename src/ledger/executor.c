@@ -18,6 +18,7 @@ struct ledger_executor {
         bool busy;
         struct queue todo, finished;
         bool stopping;
+        bool inlined; /* no thread: jobs run at reap */
         void (*notify)(void *arg);
         void *arg;
 };
@@ -68,7 +69,7 @@ work(void *arg)
 }
 
 struct ledger_executor *
-ledger_executor_new(void (*notify)(void *arg), void *arg)
+ledger_executor_new_inline(void (*notify)(void *arg), void *arg)
 {
         struct ledger_executor *executor = lx_alloc(sizeof(*executor));
 
@@ -79,6 +80,16 @@ ledger_executor_new(void (*notify)(void *arg), void *arg)
         executor->finished.end = &executor->finished.first;
         executor->notify = notify;
         executor->arg = arg;
+        executor->inlined = true;
+        return executor;
+}
+
+struct ledger_executor *
+ledger_executor_new(void (*notify)(void *arg), void *arg)
+{
+        struct ledger_executor *executor = ledger_executor_new_inline(notify, arg);
+
+        executor->inlined = false;
         if (pthread_create(&executor->thread, NULL, work, executor) != 0) {
                 lx_free(executor);
                 return NULL;
@@ -95,7 +106,8 @@ ledger_executor_free(struct ledger_executor *executor)
         executor->stopping = true;
         pthread_cond_signal(&executor->more);
         pthread_mutex_unlock(&executor->lock);
-        pthread_join(executor->thread, NULL);
+        if (!executor->inlined)
+                pthread_join(executor->thread, NULL);
         while (ledger_executor_reap(executor) > 0)
                 continue;
         pthread_cond_destroy(&executor->more);
@@ -110,6 +122,8 @@ ledger_executor_submit(struct ledger_executor *executor, struct lx_job *job)
         pthread_mutex_lock(&executor->lock);
         push(&executor->todo, job);
         pthread_cond_signal(&executor->more);
+        if (executor->inlined && executor->notify != NULL)
+                executor->notify(executor->arg);
         pthread_mutex_unlock(&executor->lock);
 }
 
@@ -117,7 +131,7 @@ void
 ledger_executor_drain(struct ledger_executor *executor)
 {
         pthread_mutex_lock(&executor->lock);
-        while (executor->busy || executor->todo.first != NULL)
+        while (!executor->inlined && (executor->busy || executor->todo.first != NULL))
                 pthread_cond_wait(&executor->idle, &executor->lock);
         pthread_mutex_unlock(&executor->lock);
         (void)ledger_executor_reap(executor);
@@ -131,10 +145,12 @@ ledger_executor_reap(struct ledger_executor *executor)
 
         for (;;) {
                 pthread_mutex_lock(&executor->lock);
-                job = pop(&executor->finished);
+                job = pop(executor->inlined ? &executor->todo : &executor->finished);
                 pthread_mutex_unlock(&executor->lock);
                 if (job == NULL)
                         return count;
+                if (executor->inlined)
+                        job->run(job);
                 job->done(job);
                 count++;
         }

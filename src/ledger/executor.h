@@ -14,6 +14,11 @@ struct ledger_executor;
 
 /** Start the thread. */
 struct ledger_executor *ledger_executor_new(void (*notify)(void *arg), void *arg);
+/**
+ * An executor without a thread, for simulations: @notify is called in ledger_executor_submit, jobs run
+ * one by one in ledger_executor_reap, each followed by its done.
+ */
+struct ledger_executor *ledger_executor_new_inline(void (*notify)(void *arg), void *arg);
 /** Finish what is queued, call the missing done callbacks, stop. NULL is fine. */
 void ledger_executor_free(struct ledger_executor *executor);
 /** Queue @job (base/pool.h); run on the executor, done on the loop. */
