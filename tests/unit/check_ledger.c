@@ -7,14 +7,11 @@
 #include "crypto/hash.h"
 #include "crypto/secret.h"
 #include "crypto/sign.h"
-#include "keys/keyfile.h"
-#include "ledger/genesis_json.h"
+#include "kit/author.h"
 #include "ledger/kinds.h"
 #include "ledger/ledger.h"
 #include "ledger/maintain.h"
 #include "lld/mem.h"
-#include "sigchain/object.h"
-#include "sigchain/op.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -25,10 +22,7 @@ struct chain {
         struct lld *db;
         struct ledger *ledger;
         uint8_t validator[32];
-        struct lx_secret name_key, seed;
-        struct lx_hash genesis;   /* of the signature chain */
-        struct lx_hash last;
-        uint64_t sequence;
+        struct author author;
         struct lx_buf document;
 };
 
@@ -62,26 +56,13 @@ close_chain(struct chain *c)
 static void
 begin(struct chain *c)
 {
-        struct lx_pubkey key;
-        struct keys_file file = {.kind = KEYS_DEVICE};
-        char hex[65], json[600];
         struct lx_why why = {{0}};
 
         *c = (struct chain){.disk = lld_disk_new(0)};
-        memset(c->validator, 7, sizeof(c->validator));
-        ck_assert_int_eq(lx_sign_pubkey(c->validator, &key), LX_OK);
-        lx_hex(key.b, 32, hex);
-        (void)snprintf(json, sizeof(json), "{\"network\":\"unit\",\"time\":\"2026-01-31T12:00:00.000Z\","
-            "\"parameters\":{\"heartbeat-ms\":0},\"validators\":[{\"name\":\"v\",\"key\":\"%s\",\"power\":1}],"
-            "\"allocations\":[],\"eid_prefix\":\"fd00:6c78::/32\",\"prefixes\":[]}", hex);
-        ck_assert_int_eq(ledger_genesis_from_json(json, strlen(json), &c->document, &why), LX_OK);
-        ck_assert_int_eq(lx_secret_init(&file.secret, 32), LX_OK);
-        memset(file.secret.p, 9, 32);
-        ck_assert_int_eq(keys_file_chain(&file, &c->name_key, &c->seed), LX_OK);
-        keys_file_clear(&file);
-        ck_assert_int_eq(keys_public(&c->name_key, &key, NULL), LX_OK);
-        sigchain_genesis_id(ops(), &key, &c->genesis);
+        kit_validator_key(0, c->validator);
+        kit_genesis(1, NULL, "\"heartbeat-ms\":0", &c->document);
         ck_assert_msg(open_chain(c, &why) == LX_OK, "%s", why.text);
+        author_init(&c->author, 1, ledger_chain_id(c->ledger));
 }
 
 static void
@@ -89,68 +70,18 @@ end(struct chain *c)
 {
         close_chain(c);
         lld_disk_free(c->disk);
-        lx_secret_clear(&c->name_key);
-        lx_secret_clear(&c->seed);
+        author_clear(&c->author);
         lx_buf_clear(&c->document);
 }
 
-static void
-witness(struct sigchain_tx *tx, enum sigchain_role role, const struct lx_secret *key)
-{
-        struct sigchain_witness *w = &tx->witness[tx->witness_count++];
-        struct lx_hash msg;
-
-        w->role = role;
-        sigchain_tx_message(ops(), role, &tx->id, &msg);
-        ck_assert_int_eq(keys_public(key, &w->key, NULL), LX_OK);
-        ck_assert_int_eq(lx_sign(key->p, &msg, NULL, &w->sig), LX_OK);
-}
-
-/* The chain's next transaction: its first makes the crypto register, others a raw one. */
+/* The author's next transaction: the first makes the crypto register, others a raw one. */
 static void
 make_tx(struct chain *c, struct lx_buf *out, struct lx_hash *out_address)
 {
-        static struct sigchain_tx tx;
-        uint8_t body[512], data[256], core[1024];
-        struct sigchain_op_body op = {.type = SIGCHAIN_OP_CREATE};
-        struct sigchain_object o = {0};
-        struct lx_hash none = {{0}};
-        struct lx_secret key = {0}, next = {0};
-        struct lx_writer wr = lx_writer_init(data, sizeof(data));
-        static const char *const names[] = {"kind", "kdf_mem", "kdf_passes", "kdf_lanes", "recovery",
-            "recovery_use", "stamp"};
-        static const uint64_t values[] = {2, 65536, 3, 1, 0, 0, 0};
-        static const enum sigchain_access access[] = {0, 1, 1, 1, 2, 2, 0};
-
-        for (size_t i = 0; i < 7; i++)
-                o.field[o.count++] = (struct sigchain_field){.name = LX_SPAN(names[i], strlen(names[i])),
-                    .type = i == 4 ? SIGCHAIN_HASH : SIGCHAIN_U64, .access = access[i], .u64 = values[i],
-                    .bytes = LX_SPAN(none.b, 32)};
-        sigchain_object_encode(&o, &wr);
-        op.u.create.type = c->sequence == 0 ? SIGCHAIN_CRYPTO : SIGCHAIN_RAW;
-        op.u.create.data = c->sequence == 0 ? LX_SPAN(data, wr.len) : LX_SPAN("hello", 5);
-        wr = lx_writer_init(body, sizeof(body));
-        sigchain_op_encode(&op, &wr);
-        tx = (struct sigchain_tx){.chain_id = *ledger_chain_id(c->ledger), .genesis = c->genesis,
-            .sequence = c->sequence, .previous = c->last, .op_count = 1};
-        tx.op[0] = (struct sigchain_op){.type = SIGCHAIN_OP_CREATE, .body = LX_SPAN(body, wr.len)};
-        ck_assert_int_eq(keys_derive_chain(&c->seed, c->sequence, &key), LX_OK);
-        ck_assert_int_eq(keys_derive_chain(&c->seed, c->sequence + 1, &next), LX_OK);
-        ck_assert_int_eq(keys_public(&next, NULL, &tx.next), LX_OK);
-        wr = lx_writer_init(core, sizeof(core));
-        sigchain_tx_encode_core(&tx, &wr);
-        sigchain_tx_id(ops(), core, wr.len, &tx.id);
-        witness(&tx, SIGCHAIN_ROLE_CHAIN, &key);
-        if (c->sequence == 0)
-                witness(&tx, SIGCHAIN_ROLE_NAME, &c->name_key);
-        wr = lx_writer_init(lx_buf_reserve(out, 2048), 2048);
-        sigchain_tx_encode(&tx, &wr);
-        ck_assert_int_eq(lx_writer_end(&wr), LX_OK);
-        lx_buf_add(out, wr.len);
-        sigchain_address_created(ops(), SIGCHAIN_RAW, &c->genesis, c->sequence, 0, out_address);
-        c->last = tx.id;
-        lx_secret_clear(&key);
-        lx_secret_clear(&next);
+        if (c->author.sequence == 0)
+                author_begin(&c->author, out, NULL);
+        else
+                author_create_raw(&c->author, "hello", 5, out, NULL, out_address);
 }
 
 static enum lx_err
@@ -192,10 +123,10 @@ add_block(struct chain *c, struct lx_hash *out_address, struct lx_why *why)
         } else if (err == LX_OK) {
                 err = commit(c, candidate, why);
         }
-        if (err == LX_OK)
-                c->sequence++;
-        else
-                c->last = before.last;
+        if (err != LX_OK) { /* it is not in the ledger: the author begins again where it was */
+                c->author.last = before.author.last;
+                c->author.sequence = before.author.sequence;
+        }
         lx_buf_clear(&bytes);
         return err;
 }
@@ -265,9 +196,9 @@ START_TEST(pruning_forgets_old_states_and_keeps_the_rest)
         check_sound(&c, 30);
         view = ledger_view_new(c.ledger);
         ck_assert_uint_eq(ledger_view_pruned_below(view), 25);
-        ck_assert_int_eq(ledger_get_state(view, SIGCHAIN_KIND_CHAIN, c.genesis.b, 32, 24, &value, NULL), LX_ERR_PRUNED);
-        ck_assert_int_eq(ledger_get_state(view, SIGCHAIN_KIND_CHAIN, c.genesis.b, 32, 25, &value, NULL), LX_OK);
-        ck_assert_int_eq(ledger_prove_state(view, SIGCHAIN_KIND_CHAIN, c.genesis.b, 32, 25, &value), LX_OK);
+        ck_assert_int_eq(ledger_get_state(view, SIGCHAIN_KIND_CHAIN, c.author.genesis.b, 32, 24, &value, NULL), LX_ERR_PRUNED);
+        ck_assert_int_eq(ledger_get_state(view, SIGCHAIN_KIND_CHAIN, c.author.genesis.b, 32, 25, &value, NULL), LX_OK);
+        ck_assert_int_eq(ledger_prove_state(view, SIGCHAIN_KIND_CHAIN, c.author.genesis.b, 32, 25, &value), LX_OK);
         ledger_view_unref(view);
         ck_assert_int_eq(add_block(&c, &address, &why), LX_OK);
         lx_buf_clear(&value);
