@@ -1,15 +1,14 @@
 /* lx/check.c - the trust file, and proofs against it. */
 #include "config.h"
-#include "lx/check.h"
+#include "lx/check_int.h"
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "crypto/hash.h"
+#include "ledger/register_json.h"
 #include "merkle/log.h"
 #include "merkle/proof.h"
-#include "sigchain/manifest.h"
-#include "sigchain/object.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +23,8 @@ ops(void)
 }
 
 /* Bytes of a hex field; false: it is none. */
-static bool
-hex_field(const json_t *o, const char *name, struct lx_buf *out)
+bool
+lx_check_hex(const json_t *o, const char *name, struct lx_buf *out)
 {
         const char *s = json_string_value(json_object_get(o, name));
         size_t len = s != NULL ? strlen(s) / 2 : 0;
@@ -37,8 +36,26 @@ hex_field(const json_t *o, const char *name, struct lx_buf *out)
         return true;
 }
 
-static enum lx_err
-wrong(struct lx *lx, const char *what)
+/* The hashes of a list; false: it is none, or longer than any proof. */
+bool
+lx_check_path(const json_t *list, struct merkle_path *out)
+{
+        size_t count = json_array_size(list);
+
+        out->count = 0;
+        if (!json_is_array(list) || count > MERKLE_LOG_DEPTH_MAX)
+                return false;
+        for (; out->count < count; out->count++) {
+                const char *s = json_string_value(json_array_get(list, out->count));
+
+                if (s == NULL || !lx_parse_hash(s, &out->hash[out->count]))
+                        return false;
+        }
+        return true;
+}
+
+enum lx_err
+lx_check_wrong(struct lx *lx, const char *what)
 {
         lx_why_set(&lx->why, "%s", what);
         return LX_ERR_PROOF;
@@ -56,7 +73,7 @@ read_anchor(struct lx_check *check, const json_t *o)
         check->trust_ms = lx_num(o, "trust_days") * DAY_MS;
         if (!lx_parse_hash(lx_str(o, "chain_id"), &check->trust.chain_id) ||
             !lx_parse_hash(lx_str(o, "header"), &check->trust.header) ||
-            !hex_field(o, "valset", &check->set_bytes))
+            !lx_check_hex(o, "valset", &check->set_bytes))
                 return false;
         check->set = lx_alloc(sizeof(*check->set));
         sigchain_valset_hash(
@@ -175,49 +192,87 @@ check_newer(struct lx *lx, struct lx_check *check, const struct lx_hash *hash, c
         return err;
 }
 
-enum lx_err
-lx_check_head(struct lx *lx, struct lx_check *check, const json_t *proof)
+static enum lx_err
+read_head(struct lx *lx, struct lx_check *check, const json_t *proof, struct lx_buf *cert, struct lx_buf *set,
+    struct lx_hash *out_hash)
 {
-        struct lx_buf header = {0}, cert = {0}, set = {0};
-        struct lx_hash hash;
-        uint64_t now = lx_clock_walltime().ms;
+        struct lx_buf header = {0};
         enum lx_err err = LX_ERR_FORMAT;
 
-        if (hex_field(proof, "header", &header) && hex_field(proof, "cert", &cert) &&
-            hex_field(proof, "valset", &set))
+        if (lx_check_hex(proof, "header", &header) && lx_check_hex(proof, "cert", cert) &&
+            lx_check_hex(proof, "valset", set))
                 err = ledger_header_decode(header.p, header.len, &check->head);
-        ledger_header_hash(ops(), &check->head, &hash);
-        if (err != LX_OK)
-                lx_why_set(&lx->why, "the answer has no well-formed proof");
-        else if (check->head.height == check->trust.height)
-                err = lx_hash_eq(&hash, &check->trust.header)
-                    ? LX_OK : wrong(lx, "the node's header differs from the trusted one: a fork, or a lie");
-        else if (check->head.height < check->trust.height)
-                err = wrong(lx, "the node is behind the header that you trust");
+        if (err == LX_OK)
+                ledger_header_hash(ops(), &check->head, out_hash);
         else
+                lx_why_set(&lx->why, "the answer has no well-formed proof");
+        lx_buf_clear(&header);
+        return err;
+}
+
+/* Header @hash of @height is in the history that a newer, vouched-for header commits to. */
+static enum lx_err
+check_older(struct lx *lx, struct lx_check *check, const struct lx_hash *hash, uint64_t height)
+{
+        struct ledger_header older = check->head;
+        struct merkle_path *path = lx_alloc(sizeof(*path));
+        struct lx_hash leaf;
+        uint64_t size = 0;
+        json_t *o = NULL, *tip = NULL;
+        enum lx_err err = rpcclient_call(lx->client, "chain.ancestor",
+            json_pack("{s:I}", "height", (json_int_t)height), &o, &lx->why);
+
+        if (err == LX_OK) {
+                size = lx_num(o, "size");
+                err = size >= check->trust.height && lx_check_path(json_object_get(o, "path"), path)
+                    ? LX_OK : lx_check_wrong(lx, "the node is behind the header that you trust");
+        }
+        if (err == LX_OK)
+                err = rpcclient_call(lx->client, "chain.header",
+                    json_pack("{s:I}", "height", (json_int_t)size), &tip, &lx->why);
+        if (err == LX_OK)
+                err = lx_check_head(lx, check, tip, size);
+        merkle_log_leaf(ops(), hash->b, LX_HASH_LEN, &leaf);
+        if (err == LX_OK && merkle_log_verify(ops(), &leaf, height, size, path->hash, path->count,
+            &check->head.history_root) != LX_OK)
+                err = lx_check_wrong(lx, "the old header is not in the history of the newest one");
+        check->head = older;
+        json_decref(o);
+        json_decref(tip);
+        lx_free(path);
+        return err;
+}
+
+enum lx_err
+lx_check_head(struct lx *lx, struct lx_check *check, const json_t *proof, uint64_t height)
+{
+        struct lx_buf cert = {0}, set = {0};
+        struct lx_hash hash = {{0}};
+        uint64_t now = lx_clock_walltime().ms, is;
+        enum lx_err err = read_head(lx, check, proof, &cert, &set, &hash);
+
+        is = check->head.height;
+        if (err == LX_OK && height != LX_CHECK_NOW && is != height)
+                err = lx_check_wrong(lx, "the proof is of another height than the one asked for");
+        else if (err == LX_OK && is == check->trust.height && is > 0)
+                err = lx_hash_eq(&hash, &check->trust.header)
+                    ? LX_OK : lx_check_wrong(lx, "the node's header differs from the trusted one: a fork, or a lie");
+        else if (err == LX_OK && is > check->trust.height)
                 err = check_newer(lx, check, &hash, &cert, &set);
+        else if (err == LX_OK && height != LX_CHECK_NOW && is < check->trust.height)
+                err = check_older(lx, check, &hash, is);
+        else if (err == LX_OK)
+                err = lx_check_wrong(lx, is == 0
+                        ? "header 0 has no certificate: nothing is proven before the first block"
+                        : "the node is behind the header that you trust");
         if (err == LX_OK)
                 check->age_ms = now > check->head.time_ms ? now - check->head.time_ms : 0;
-        lx_buf_clear(&header);
         lx_buf_clear(&cert);
         lx_buf_clear(&set);
         return err;
 }
 
 /* ---- states ------------------------------------------------------------------------------------ */
-
-/* The item of @list whose fields @a and @b are these strings (b NULL: only one). */
-static const json_t *
-find_item(const json_t *list, const char *a, const char *a_value, const char *b, const char *b_value)
-{
-        size_t i;
-        json_t *o;
-
-        json_array_foreach((json_t *)(uintptr_t)list, i, o)
-                if (strcmp(lx_str(o, a), a_value) == 0 && (b == NULL || strcmp(lx_str(o, b), b_value) == 0))
-                        return o;
-        return NULL;
-}
 
 static const json_t *
 find_state(const json_t *proof, enum sigchain_kind kind, const char *hex)
@@ -231,14 +286,14 @@ find_state(const json_t *proof, enum sigchain_kind kind, const char *hex)
         return NULL;
 }
 
-static enum lx_err
-verify_path(const json_t *item, const struct lx_hash *key, const struct lx_hash *value, const struct lx_hash *root)
+enum lx_err
+lx_check_leaf(const json_t *item, const struct lx_hash *key, const struct lx_hash *value, const struct lx_hash *root)
 {
         struct lx_buf path = {0};
         struct lx_reader rd;
         enum lx_err err = LX_ERR_FORMAT;
 
-        if (hex_field(item, "path", &path)) {
+        if (lx_check_hex(item, "path", &path)) {
                 rd = lx_reader_init(path.p, path.len);
                 err = merkle_proof_verify(ops(), &rd, key, value, root);
                 if (err == LX_OK)
@@ -261,18 +316,18 @@ lx_check_state(struct lx *lx, const struct lx_check *check, const json_t *proof,
         item = find_state(proof, kind, hex);
         lx_buf_reset(out_value);
         if (item == NULL)
-                return wrong(lx, "the proof lacks a state that the answer stands on");
-        if (!json_is_null(json_object_get(item, "value")) && !hex_field(item, "value", out_value))
-                return wrong(lx, "the proof is malformed");
+                return lx_check_wrong(lx, "the proof lacks a state that the answer stands on");
+        if (!json_is_null(json_object_get(item, "value")) && !lx_check_hex(item, "value", out_value))
+                return lx_check_wrong(lx, "the proof is malformed");
         sigchain_state_key(ops(), kind, key, key_len, &state_key);
         sigchain_state_value(ops(), out_value->p, out_value->len, &value);
-        err = verify_path(item, &state_key, out_value->len > 0 ? &value : NULL, &check->head.state_root);
-        return err == LX_OK ? LX_OK : wrong(lx, "a state proof does not verify");
+        err = lx_check_leaf(item, &state_key, out_value->len > 0 ? &value : NULL, &check->head.state_root);
+        return err == LX_OK ? LX_OK : lx_check_wrong(lx, "a state proof does not verify");
 }
 
 /* A proven register's fields; absent: *out_found false. The object points into @value. */
-static enum lx_err
-check_object(struct lx *lx, const struct lx_check *check, const json_t *proof, const struct lx_hash *address,
+enum lx_err
+lx_check_object(struct lx *lx, const struct lx_check *check, const json_t *proof, const struct lx_hash *address,
     struct lx_buf *value, struct sigchain_register *reg, struct sigchain_object *object, bool *out_found)
 {
         enum lx_err err = lx_check_state(
@@ -284,222 +339,110 @@ check_object(struct lx *lx, const struct lx_check *check, const json_t *proof, c
         err = sigchain_register_decode(value->p, value->len, reg);
         if (err == LX_OK)
                 err = sigchain_object_decode(reg->data, object);
-        return err == LX_OK ? LX_OK : wrong(lx, "a proven register is malformed");
+        return err == LX_OK ? LX_OK : lx_check_wrong(lx, "a proven register is malformed");
+}
+
+/* What the node said gives way to what was proven. */
+static enum lx_err
+replace_answer(struct lx *lx, const struct lx_check *check, const struct lx_hash *address,
+    const struct lx_buf *value, json_t *answer)
+{
+        json_t *proof = json_incref(json_object_get(answer, "proof"));
+        enum lx_err err = LX_OK;
+
+        (void)json_object_clear(answer);
+        json_object_set_new(answer, "exists", json_boolean(value->len > 0));
+        json_object_set_new(answer, "height", json_integer((json_int_t)check->head.height));
+        if (value->len > 0)
+                err = ledger_register_to_json(address, lx_buf_span(value), answer);
+        json_object_set_new(answer, "proof", proof);
+        return err == LX_OK ? LX_OK : lx_check_wrong(lx, "a proven register is malformed");
 }
 
 enum lx_err
-lx_check_register(struct lx *lx, struct lx_check *check, const struct lx_hash *address, const json_t *answer)
+lx_check_register(struct lx *lx, struct lx_check *check, const struct lx_hash *address, uint64_t height,
+    json_t *answer)
 {
         const json_t *proof = json_object_get(answer, "proof");
-        struct lx_buf value = {0}, data = {0};
-        struct sigchain_register reg;
-        struct lx_hash owner;
-        bool exists = json_is_true(json_object_get(answer, "exists"));
-        enum lx_err err = lx_check_head(lx, check, proof);
+        struct lx_buf value = {0};
+        enum lx_err err = lx_check_head(lx, check, proof, height);
 
         if (err == LX_OK)
                 err = lx_check_state(
                     lx, check, proof, SIGCHAIN_KIND_REGISTER, address->b, LX_HASH_LEN, &value);
-        if (err == LX_OK && exists != (value.len > 0))
-                err = wrong(lx, "the proof contradicts the answer");
-        if (err == LX_OK && exists) {
-                err = sigchain_register_decode(value.p, value.len, &reg);
-                if (err == LX_OK && (!hex_field(answer, "data", &data) || data.len != reg.data.len ||
-                    memcmp(data.p, reg.data.p, data.len) != 0 || /* public */
-                    !lx_parse_hash(lx_str(answer, "owner"), &owner) || !lx_hash_eq(&owner, &reg.owner) ||
-                    lx_num(answer, "modified") != reg.modified))
-                        err = wrong(lx, "the answer is not what its proof proves");
-        }
+        if (err == LX_OK)
+                err = replace_answer(lx, check, address, &value, answer);
         lx_buf_clear(&value);
-        lx_buf_clear(&data);
         return err;
 }
 
-/* ---- releases ---------------------------------------------------------------------------------- */
-
 enum lx_err
-lx_check_release(struct lx *lx, struct lx_check *check, const char *address, const json_t *fields)
+lx_check_fetch(struct lx *lx, struct lx_check *check, const char *address, json_t **out_answer)
 {
         struct lx_hash at;
         json_t *o = NULL;
-        enum lx_err err = rpcclient_call(lx->client, "register.get",
-            json_pack("{s:s,s:b}", "address", address, "prove", 1), &o, &lx->why);
+        enum lx_err err = lx_parse_hash(address, &at) ? LX_OK : LX_ERR_FORMAT;
 
-        if (err == LX_OK && !lx_parse_hash(address, &at))
-                err = LX_ERR_FORMAT;
         if (err == LX_OK)
-                err = lx_check_register(lx, check, &at, o);
-        if (err == LX_OK && !json_equal(json_object_get(o, "fields"), fields))
-                err = wrong(lx, "a release is listed with other fields than it has");
-        json_decref(o);
-        return err;
-}
-
-static enum lx_err
-check_entry(struct lx *lx, const json_t *proof, const json_t *match, const struct lx_hash *manifest,
-    uint64_t count, struct lx_buf *raw)
-{
-        const json_t *item = find_item(
-            json_object_get(proof, "entries"), "release", lx_str(match, "release"), NULL, NULL);
-        struct merkle_path *path = lx_alloc(sizeof(*path));
-        json_t *list = json_object_get(item, "path"), *h;
-        struct lx_hash leaf;
-        size_t i;
-        enum lx_err err = hex_field(item, "bytes", raw) && json_array_size(list) <= MERKLE_LOG_DEPTH_MAX
-            ? LX_OK : LX_ERR_FORMAT;
-
-        json_array_foreach(list, i, h)
-                if (err == LX_OK && !lx_parse_hash(json_string_value(h) != NULL ? json_string_value(h) : "",
-                    &path->hash[path->count++]))
-                        err = LX_ERR_FORMAT;
-        merkle_log_leaf(ops(), raw->p, raw->len, &leaf);
-        if (err == LX_OK && lx_num(item, "number") != lx_num(match, "entry"))
-                err = LX_ERR_PROOF;
+                err = rpcclient_call(lx->client, "register.get",
+                    json_pack("{s:s,s:b}", "address", address, "prove", 1), &o, &lx->why);
         if (err == LX_OK)
-                err = merkle_log_verify(
-                    ops(), &leaf, lx_num(match, "entry"), count, path->hash, path->count, manifest);
-        lx_free(path);
-        return err == LX_OK ? LX_OK : wrong(lx, "the entry is not in the release's manifest");
-}
-
-static bool
-is_hash_field(const json_t *o, const char *name, const struct lx_hash *h)
-{
-        char hex[65];
-
-        return strcmp(lx_str(o, name), lx_hex_of(h, hex)) == 0;
-}
-
-/* The match says what the proven entry says, and the digest asked for is one of its three. */
-static enum lx_err
-compare_entry(struct lx *lx, const json_t *match, const struct lx_hash *digest, const struct sigchain_entry *e)
-{
-        const char *path = lx_str(match, "path");
-
-        if (!lx_hash_eq(digest, &e->root) && !lx_hash_eq(digest, &e->sha256) && !lx_hash_eq(digest, &e->fsverity))
-                return wrong(lx, "the proven entry has another digest");
-        if (strlen(path) != e->path.len || memcmp(path, e->path.p, e->path.len) != 0 || /* public */
-            lx_num(match, "size") != e->size || lx_num(match, "mode") != e->mode ||
-            !is_hash_field(match, "root", &e->root) || !is_hash_field(match, "sha256", &e->sha256) ||
-            !is_hash_field(match, "fsverity", &e->fsverity))
-                return wrong(lx, "the answer is not what its proof proves");
+                err = lx_check_register(lx, check, &at, LX_CHECK_NOW, o);
+        if (err != LX_OK) {
+                json_decref(o);
+                return err;
+        }
+        *out_answer = o;
         return LX_OK;
 }
 
+/* The chain's crypto register, as profile.get shows it. */
 static enum lx_err
-check_revocation(struct lx *lx, const struct lx_check *check, const json_t *proof, const json_t *match,
-    const struct lx_hash *publisher, const struct sigchain_entry *e)
+check_crypto(struct lx *lx, const struct lx_check *check, const struct lx_hash *genesis, json_t *answer)
 {
-        const struct lx_hash *digests[3] = {&e->root, &e->sha256, &e->fsverity};
-        uint8_t key[2 * LX_HASH_LEN];
         struct lx_buf value = {0};
-        bool revoked = false;
-        enum lx_err err = LX_OK;
+        struct lx_hash address;
+        json_t *whole = json_object();
+        enum lx_err err;
 
-        memcpy(key, publisher->b, LX_HASH_LEN);
-        for (int i = 0; i < 3 && err == LX_OK; i++) {
-                memcpy(key + LX_HASH_LEN, digests[i]->b, LX_HASH_LEN);
-                err = lx_check_state(lx, check, proof, SIGCHAIN_KIND_REVOKED, key, sizeof(key), &value);
-                revoked |= value.len > 0;
-        }
-        lx_buf_clear(&value);
-        if (err == LX_OK && revoked != json_is_true(json_object_get(match, "revoked")))
-                err = wrong(lx, "the proof contradicts what the answer says of a revocation");
-        return err;
-}
-
-/* The publisher's index has the digest: the match must be there, with everything under it proven. */
-static enum lx_err
-check_match(struct lx *lx, const struct lx_check *check, const json_t *answer, const char *publisher,
-    const struct lx_hash *publisher_id, const struct lx_hash *digest, const struct lx_hash *index_value)
-{
-        const json_t *proof = json_object_get(answer, "proof");
-        const json_t *match = find_item(json_object_get(answer, "matches"), "publisher", publisher, NULL, NULL);
-        struct sigchain_object *object = lx_alloc(sizeof(*object));
-        struct sigchain_register reg;
-        struct sigchain_entry entry;
-        struct lx_buf value = {0}, raw = {0};
-        struct lx_hash release, manifest = {{0}}, expected;
-        struct lx_reader rd;
-        uint64_t count = 0;
-        bool found = false;
-        enum lx_err err = match != NULL && lx_parse_hash(lx_str(match, "release"), &release)
-            ? LX_OK : wrong(lx, "the answer hides a match that the proof has");
-
+        sigchain_address(ops(), SIGCHAIN_CRYPTO, genesis->b, LX_HASH_LEN, &address);
+        err = lx_check_state(lx, check, json_object_get(answer, "proof"), SIGCHAIN_KIND_REGISTER, address.b,
+            LX_HASH_LEN, &value);
+        if (err == LX_OK)
+                err = ledger_register_to_json(&address, lx_buf_span(&value), whole);
         if (err == LX_OK) {
-                sigchain_index_value(ops(), &release, (uint32_t)lx_num(match, "entry"), &expected);
-                if (!lx_hash_eq(&expected, index_value))
-                        err = wrong(lx, "the answer names another release than the index");
+                json_object_set(json_object_get(whole, "fields"), "address", json_object_get(whole, "address"));
+                json_object_set(answer, "crypto", json_object_get(whole, "fields"));
         }
-        if (err == LX_OK)
-                err = check_object(lx, check, proof, &release, &value, &reg, object, &found);
-        if (err == LX_OK && (!found || !lx_hash_eq(&reg.owner, publisher_id) ||
-            !sigchain_object_get_hash(object, "manifest", &manifest) ||
-            !sigchain_object_get_u64(object, "entries", &count)))
-                err = wrong(lx, "the release is not this publisher's");
-        if (err == LX_OK)
-                err = check_entry(lx, proof, match, &manifest, count, &raw);
-        rd = lx_reader_init(raw.p, raw.len);
-        sigchain_entry_read(&rd, &entry);
-        if (err == LX_OK && lx_reader_end(&rd) != LX_OK)
-                err = wrong(lx, "the proven entry is malformed");
-        if (err == LX_OK)
-                err = compare_entry(lx, match, digest, &entry);
-        if (err == LX_OK)
-                err = check_revocation(lx, check, proof, match, publisher_id, &entry);
+        json_decref(whole);
         lx_buf_clear(&value);
-        lx_buf_clear(&raw);
-        lx_free(object);
-        return err;
-}
-
-static enum lx_err
-check_publisher(struct lx *lx, const struct lx_check *check, const json_t *answer, const char *publisher,
-    const struct lx_hash *digest, size_t *matches)
-{
-        const json_t *proof = json_object_get(answer, "proof"), *item;
-        struct sigchain_object *object = lx_alloc(sizeof(*object));
-        struct sigchain_register reg;
-        struct lx_hash id, address, root = {{0}}, value;
-        struct lx_buf bytes = {0};
-        char hex[65];
-        bool found = false, listed = false;
-        enum lx_err err = lx_parse_hash(publisher, &id) ? LX_OK : LX_ERR_FORMAT;
-
-        sigchain_address(ops(), SIGCHAIN_INDEX, id.b, LX_HASH_LEN, &address);
-        if (err == LX_OK)
-                err = check_object(lx, check, proof, &address, &bytes, &reg, object, &found);
-        if (err == LX_OK && found) {
-                item = find_item(json_object_get(proof, "index"), "publisher", publisher, "digest",
-                    lx_hex_of(digest, hex));
-                (void)sigchain_object_get_hash(object, "root", &root);
-                listed = item != NULL && !json_is_null(json_object_get(item, "value"));
-                if (item == NULL || (listed && !lx_parse_hash(lx_str(item, "value"), &value)) ||
-                    verify_path(item, digest, listed ? &value : NULL, &root) != LX_OK)
-                        err = wrong(lx, "the proof in a publisher's index does not verify");
-        }
-        if (err == LX_OK && listed) {
-                (*matches)++;
-                err = check_match(lx, check, answer, publisher, &id, digest, &value);
-        }
-        lx_buf_clear(&bytes);
-        lx_free(object);
         return err;
 }
 
 enum lx_err
-lx_check_lookup(
-    struct lx *lx, struct lx_check *check, const struct lx_hash *digest, const json_t *answer)
+lx_check_profile(struct lx *lx, struct lx_check *check, const struct lx_hash *genesis, json_t *answer)
 {
-        size_t i, matches = 0;
-        json_t *publisher;
-        enum lx_err err = lx_check_head(lx, check, json_object_get(answer, "proof"));
+        json_t *proof = json_object_get(answer, "proof");
+        struct sigchain_chain chain = {0};
+        struct lx_buf value = {0};
+        char id[65], last[65], next[65];
+        enum lx_err err = lx_check_head(lx, check, proof, LX_CHECK_NOW);
 
-        json_array_foreach(check->publishers, i, publisher)
-                if (err == LX_OK)
-                        err = check_publisher(
-                            lx, check, answer, json_string_value(publisher), digest, &matches);
-        if (err == LX_OK && matches != json_array_size(json_object_get(answer, "matches")))
-                err = wrong(lx, "the answer has matches that no proof covers");
+        if (err == LX_OK)
+                err = lx_check_state(lx, check, proof, SIGCHAIN_KIND_CHAIN, genesis->b, LX_HASH_LEN, &value);
+        if (err == LX_OK && value.len > 0)
+                err = sigchain_chain_decode(value.p, value.len, &chain);
+        if (err == LX_OK) {
+                json_incref(proof);
+                (void)json_object_clear(answer);
+                (void)json_object_update_new(answer, json_pack("{s:s,s:b,s:I,s:s,s:s,s:I,s:I,s:I,s:o}",
+                    "genesis", lx_hex_of(genesis, id), "exists", value.len > 0, "sequence",
+                    (json_int_t)chain.sequence, "last", lx_hex_of(&chain.last, last), "next",
+                    lx_hex_of(&chain.next, next), "created", (json_int_t)chain.created, "modified",
+                    (json_int_t)chain.modified, "height", (json_int_t)check->head.height, "proof", proof));
+        }
+        if (err == LX_OK && value.len > 0)
+                err = check_crypto(lx, check, genesis, answer);
+        lx_buf_clear(&value);
         return err;
 }

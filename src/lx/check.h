@@ -31,19 +31,33 @@ LX_MUST_CHECK enum lx_err lx_check_save(struct lx *lx, const struct lx_check *ch
 /** Free; fine on a zeroed one. */
 void lx_check_end(struct lx_check *check);
 
-/** Check header, certificate and set of a proof against the trust; fills check->head. */
-LX_MUST_CHECK enum lx_err lx_check_head(struct lx *lx, struct lx_check *check, const json_t *proof);
+#define LX_CHECK_NOW UINT64_MAX /* height of a question about the present */
+
+/**
+ * Check header, certificate and set of a proof against the trust; fills check->head. The header
+ * must be of @height; with LX_CHECK_NOW any that is not behind the trusted one. A header below the
+ * trusted one is proven by the history root of a newer one, which is fetched.
+ */
+LX_MUST_CHECK enum lx_err lx_check_head(
+    struct lx *lx, struct lx_check *check, const json_t *proof, uint64_t height);
 /** The proven state under (@kind, @key) in @proof: *out_value empty when proven absent. After lx_check_head. */
 LX_MUST_CHECK enum lx_err lx_check_state(struct lx *lx, const struct lx_check *check, const json_t *proof,
     enum sigchain_kind kind, const void *key, size_t key_len, struct lx_buf *out_value);
 /** A whole answer of binary.lookup. */
 LX_MUST_CHECK enum lx_err lx_check_lookup(
     struct lx *lx, struct lx_check *check, const struct lx_hash *digest, const json_t *answer);
-/** A whole answer of register.get or name.resolve for @address. */
-LX_MUST_CHECK enum lx_err lx_check_register(
-    struct lx *lx, struct lx_check *check, const struct lx_hash *address, const json_t *answer);
-/** Whether the release at @address (hex) has these fields: fetches and checks its proof. */
-LX_MUST_CHECK enum lx_err lx_check_release(
-    struct lx *lx, struct lx_check *check, const char *address, const json_t *fields);
+/**
+ * A whole answer of register.get or name.resolve about @address at @height. What the proof proves
+ * replaces what the node said: afterwards @answer holds exists, height, the fields of
+ * ledger/register_json.h, and the proof, and nothing else.
+ */
+LX_MUST_CHECK enum lx_err lx_check_register(struct lx *lx, struct lx_check *check,
+    const struct lx_hash *address, uint64_t height, json_t *answer);
+/** register.get of @address with its proof, checked; *out_answer as lx_check_register leaves it. */
+LX_MUST_CHECK enum lx_err lx_check_fetch(
+    struct lx *lx, struct lx_check *check, const char *address, json_t **out_answer);
+/** A whole answer of profile.get about @genesis; proven values replace the node's. */
+LX_MUST_CHECK enum lx_err lx_check_profile(
+    struct lx *lx, struct lx_check *check, const struct lx_hash *genesis, json_t *answer);
 
 #endif

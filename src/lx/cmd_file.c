@@ -24,7 +24,7 @@
 
 /* A file register of whoever is logged in. */
 struct entry {
-        struct lx_hash address, root;
+        struct lx_hash address, root, owner;
         uint64_t length;
 };
 
@@ -32,6 +32,7 @@ static int
 list_files(struct lx *lx, struct lx_map *map, struct lx_arena *arena)
 {
         struct lx_signer signer;
+        struct lx_hash genesis;
         char owner[65], after[65] = "";
         bool more = true;
         int status = LX_EXIT_TRUE;
@@ -39,7 +40,8 @@ list_files(struct lx *lx, struct lx_map *map, struct lx_arena *arena)
 
         if (err != LX_OK)
                 return lx_fail(lx, lx_exit_of(err), NULL);
-        lx_hex_of(&signer.genesis, owner);
+        genesis = signer.genesis;
+        lx_hex_of(&genesis, owner);
         lx_signer_clear(&signer);
         while (more && status == LX_EXIT_TRUE) {
                 json_t *params = json_pack("{s:s,s:s,s:i}", "owner", owner, "standard", "file", "limit", 1000);
@@ -56,6 +58,7 @@ list_files(struct lx *lx, struct lx_map *map, struct lx_arena *arena)
 
                         (void)snprintf(after, sizeof(after), "%s", lx_str(reg, "address"));
                         e->length = lx_num(f, "length");
+                        e->owner = genesis;
                         if (lx_parse_hash(after, &e->address) && lx_parse_hash(lx_str(f, "root"), &e->root))
                                 lx_map_put(map, lx_str(f, "path"), strlen(lx_str(f, "path")), e);
                 }
@@ -65,12 +68,36 @@ list_files(struct lx *lx, struct lx_map *map, struct lx_arena *arena)
         return status;
 }
 
+/* With --verify the register itself is proven, not only listed; its root and length are then *e's. */
+static int
+prove_entry(struct lx *lx, struct lx_check *check, const char *path, struct entry *e)
+{
+        char hex[65];
+        json_t *o = NULL, *fields;
+        struct lx_hash owner;
+        int status = LX_EXIT_TRUE;
+
+        if (lx_check_fetch(lx, check, lx_hex_of(&e->address, hex), &o) != LX_OK)
+                return lx_fail(lx, rpcclient_was_refused(lx->client) ? LX_EXIT_REFUSED : LX_EXIT_FALSE,
+                    "the node's answer does not hold: %s", lx->why.text);
+        fields = json_object_get(o, "fields");
+        if (strcmp(lx_str(o, "standard"), "file") != 0 || strcmp(lx_str(fields, "path"), path) != 0 ||
+            !lx_parse_hash(lx_str(o, "owner"), &owner) || !lx_hash_eq(&owner, &e->owner) ||
+            !lx_parse_hash(lx_str(fields, "root"), &e->root))
+                status = lx_fail(lx, LX_EXIT_FALSE, "the node's answer does not hold: %s is not the register of %s",
+                    hex, path);
+        e->length = lx_num(fields, "length");
+        json_decref(o);
+        return status;
+}
+
 /* The register of @path alone. */
 static int
 find_file(struct lx *lx, const char *path, char real[PATH_MAX], struct entry *out)
 {
         struct lx_map *map = lx_map_new(1);
         struct lx_arena *arena = lx_arena_new(0);
+        struct lx_check check = {0};
         const struct entry *e;
         int status;
 
@@ -83,6 +110,12 @@ find_file(struct lx *lx, const char *path, char real[PATH_MAX], struct entry *ou
                         status = lx_fail(lx, LX_EXIT_FALSE, "%s is not registered: lx file add %s", real, real);
                 else if (e != NULL)
                         *out = *e;
+                if (status == LX_EXIT_TRUE && lx->verify) {
+                        status = lx_check_begin(lx, &check);
+                        if (status == LX_EXIT_TRUE)
+                                status = prove_entry(lx, &check, real, out);
+                        lx_check_end(&check);
+                }
         }
         lx_map_free(map);
         lx_arena_free(arena);
@@ -228,25 +261,6 @@ get_leaves(struct lx *lx, const struct entry *e, struct lx_buf *out)
         return lx_hash_eq(&root, &e->root);
 }
 
-/* With --verify the register itself is proven, not only listed. */
-static int
-prove_entry(struct lx *lx, struct lx_check *check, const struct entry *e)
-{
-        char hex[65];
-        json_t *o = NULL;
-        struct lx_hash root;
-        int status = LX_EXIT_TRUE;
-
-        if (!lx_call(lx, "register.get",
-                json_pack("{s:s,s:b}", "address", lx_hex_of(&e->address, hex), "prove", 1), &o, &status))
-                return status;
-        if (lx_check_register(lx, check, &e->address, o) != LX_OK ||
-            !lx_parse_hash(lx_str(json_object_get(o, "fields"), "root"), &root) || !lx_hash_eq(&root, &e->root))
-                status = lx_fail(lx, LX_EXIT_FALSE, "the node's answer does not hold: %s", lx->why.text);
-        json_decref(o);
-        return status;
-}
-
 static bool
 judge(struct lx *lx, const struct lx_file *f, const struct entry *e)
 {
@@ -290,10 +304,10 @@ cmd_file_verify(struct lx *lx)
                 status = prepare(lx, &files, known, arena, "verifying");
         for (size_t i = 0; i < files.count && status == LX_EXIT_TRUE; i++) {
                 const struct lx_file *f = &files.v[i];
-                const struct entry *e = lx_map_get(known, f->path, strlen(f->path));
+                struct entry *e = lx_map_get(known, f->path, strlen(f->path));
 
                 if (lx->verify && e != NULL)
-                        status = prove_entry(lx, &check, e);
+                        status = prove_entry(lx, &check, f->path, e);
                 if (f->err != LX_OK) {
                         (void)lx_fail(lx, 0, "%s", f->why.text);
                         failed++;

@@ -1,5 +1,6 @@
 /* lx/cmd_profile.c - profiles, sessions, key files, genesis documents. */
 #include "config.h"
+#include "lx/check.h"
 #include "lx/wallet.h"
 
 #include "base/clock.h"
@@ -244,6 +245,21 @@ cmd_profile_create(struct lx *lx)
         return status;
 }
 
+static int
+prove_profile(struct lx *lx, const struct lx_hash *genesis, json_t *o)
+{
+        struct lx_check check = {0};
+        int status = lx_check_begin(lx, &check);
+
+        if (status == LX_EXIT_TRUE && lx_check_profile(lx, &check, genesis, o) != LX_OK)
+                status = lx_fail(lx, LX_EXIT_FALSE, "the node's answer does not hold: %s", lx->why.text);
+        json_object_del(o, "proof");
+        json_object_set_new(o, "proven", json_true());
+        json_object_set_new(o, "age", json_integer((json_int_t)(check.age_ms / 1000)));
+        lx_check_end(&check);
+        return status;
+}
+
 int
 cmd_profile_show(struct lx *lx)
 {
@@ -264,8 +280,16 @@ cmd_profile_show(struct lx *lx)
                 lx_signer_clear(&signer);
         }
         if (status != LX_EXIT_TRUE ||
-            !lx_call(lx, "profile.get", json_pack("{s:s}", "genesis", lx_hex_of(&genesis, hex)), &o, &status))
+            !lx_call(lx, "profile.get", json_pack("{s:s,s:b}", "genesis", lx_hex_of(&genesis, hex), "prove",
+                (int)lx->verify), &o, &status))
                 return status;
+        if (lx->verify) {
+                status = prove_profile(lx, &genesis, o);
+                if (status != LX_EXIT_TRUE) {
+                        json_decref(o);
+                        return status;
+                }
+        }
         status = json_is_true(json_object_get(o, "exists")) ? LX_EXIT_TRUE : LX_EXIT_FALSE;
         if (lx->json) {
                 lx_print_json(o);

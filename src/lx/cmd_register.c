@@ -9,7 +9,6 @@
 #include "sigchain/standard.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,68 +124,100 @@ show_register(json_t *o)
                 printf("data      %s\n", lx_str(o, "data"));
 }
 
-/* Call a method that answers a register, check it with --verify, show it. */
+/* What is asked about a register: @address is what the client computed, never what the node says. */
+struct question {
+        const char *method;
+        json_t *params; /* taken over */
+        struct lx_hash address;
+        uint64_t height; /* LX_CHECK_NOW */
+        const char *name; /* name.resolve only */
+        bool print_proof;
+};
+
 static int
-get_register(struct lx *lx, const char *method, json_t *params, bool print_proof)
+check_answer(struct lx *lx, const struct question *q, json_t *o)
 {
         struct lx_check check = {0};
-        struct lx_hash address;
-        json_t *o = NULL;
-        int status = LX_EXIT_TRUE;
+        int status = lx_check_begin(lx, &check);
 
-        if (lx->verify || print_proof)
-                json_object_set_new(params, "prove", json_true());
-        if (lx->verify)
-                status = lx_check_begin(lx, &check);
-        if (status != LX_EXIT_TRUE)
-                json_decref(params);
-        else if (lx_call(lx, method, params, &o, &status)) {
-                if (lx->verify && (!lx_parse_hash(lx_str(o, "address"), &address) ||
-                    lx_check_register(lx, &check, &address, o) != LX_OK))
-                        status = lx_fail(lx, LX_EXIT_FALSE, "the node's answer does not hold: %s", lx->why.text);
-                else if (json_is_false(json_object_get(o, "exists")))
-                        status = LX_EXIT_FALSE;
-                if (lx->verify && status != LX_EXIT_FALSE) {
-                        json_object_set_new(o, "proven", json_true());
-                        json_object_set_new(o, "age", json_integer((json_int_t)(check.age_ms / 1000)));
-                }
-                if (!print_proof)
-                        json_object_del(o, "proof");
-                if (lx->json || print_proof)
-                        lx_print_json(json_incref(o));
-                else if (status == LX_EXIT_TRUE)
-                        show_register(o);
-                else
-                        printf("there is none%s\n", lx->verify ? " (proven)" : "");
+        if (status == LX_EXIT_TRUE && lx_check_register(lx, &check, &q->address, q->height, o) != LX_OK)
+                status = lx_fail(lx, LX_EXIT_FALSE, "the node's answer does not hold: %s", lx->why.text);
+        if (status == LX_EXIT_TRUE) {
+                json_object_set_new(o, "proven", json_true());
+                json_object_set_new(o, "age", json_integer((json_int_t)(check.age_ms / 1000)));
+        }
+        if (status == LX_EXIT_TRUE && q->name != NULL) {
+                json_object_set_new(o, "name", json_string(q->name));
+                json_object_set(o, "target", json_object_get(json_object_get(o, "fields"), "target"));
         }
         lx_check_end(&check);
-        json_decref(o);
         return status;
+}
+
+/* Call a method that answers a register, check it with --verify, show it. */
+static int
+get_register(struct lx *lx, const struct question *q)
+{
+        json_t *o = NULL;
+        int status = LX_EXIT_TRUE;
+        bool exists;
+
+        if (lx->verify || q->print_proof)
+                json_object_set_new(q->params, "prove", json_true());
+        if (!lx_call(lx, q->method, q->params, &o, &status))
+                return status;
+        if (lx->verify)
+                status = check_answer(lx, q, o);
+        exists = !json_is_false(json_object_get(o, "exists"));
+        if (!q->print_proof)
+                json_object_del(o, "proof");
+        if (status != LX_EXIT_TRUE)
+                ;
+        else if (lx->json || q->print_proof)
+                lx_print_json(json_incref(o));
+        else if (exists)
+                show_register(o);
+        else
+                printf("there is none%s\n", lx->verify ? " (proven)" : "");
+        json_decref(o);
+        return status != LX_EXIT_TRUE ? status : exists ? LX_EXIT_TRUE : LX_EXIT_FALSE;
+}
+
+/* The question about the register at the address given as @arg; params NULL: it is no address. */
+static struct question
+ask_address(struct lx *lx, const char *arg)
+{
+        struct question q = {.method = "register.get", .height = LX_CHECK_NOW};
+
+        if (lx_parse_hash(arg, &q.address))
+                q.params = json_pack("{s:s}", "address", arg);
+        else
+                (void)bad_address(lx, arg);
+        return q;
 }
 
 int
 cmd_register_get(struct lx *lx)
 {
         const char *height = lx_option(lx, "height");
-        struct lx_hash address;
-        json_t *params;
+        struct question q = ask_address(lx, lx->args[0]);
 
-        if (!lx_parse_hash(lx->args[0], &address))
-                return bad_address(lx, lx->args[0]);
-        params = json_pack("{s:s}", "address", lx->args[0]);
-        if (height != NULL)
-                json_object_set_new(params, "height", json_integer((json_int_t)strtoull(height, NULL, 10)));
-        return get_register(lx, "register.get", params, false);
+        if (q.params != NULL && height != NULL && !lx_parse_number(height, &q.height)) {
+                json_decref(q.params);
+                return lx_fail(lx, LX_EXIT_USAGE, "--height is a number, not \"%.40s\"", height);
+        }
+        if (q.params != NULL && height != NULL)
+                json_object_set_new(q.params, "height", json_integer((json_int_t)q.height));
+        return q.params != NULL ? get_register(lx, &q) : LX_EXIT_USAGE;
 }
 
 int
 cmd_register_prove(struct lx *lx)
 {
-        struct lx_hash address;
+        struct question q = ask_address(lx, lx->args[0]);
 
-        if (!lx_parse_hash(lx->args[0], &address))
-                return bad_address(lx, lx->args[0]);
-        return get_register(lx, "register.get", json_pack("{s:s}", "address", lx->args[0]), true);
+        q.print_proof = true;
+        return q.params != NULL ? get_register(lx, &q) : LX_EXIT_USAGE;
 }
 
 /* The owner that a list is about: --owner, else whoever is logged in; false: all. */
@@ -214,14 +245,55 @@ owner_option(struct lx *lx, bool mine, json_t *params)
         return LX_EXIT_TRUE;
 }
 
+/* With --verify an item is fetched again with its proof; the list itself may lack some. */
+static int
+prove_item(struct lx *lx, struct lx_check *check, json_t *item)
+{
+        json_t *proven = NULL, *fields;
+        enum lx_err err = lx_check_fetch(lx, check, lx_str(item, "address"), &proven);
+
+        if (err == LX_OK && !json_is_true(json_object_get(proven, "exists"))) {
+                lx_why_set(&lx->why, "%s is listed and does not exist", lx_str(item, "address"));
+                err = LX_ERR_PROOF;
+        }
+        if (err != LX_OK) {
+                json_decref(proven);
+                return lx_fail(lx, LX_EXIT_FALSE, "the node's answer does not hold: %s", lx->why.text);
+        }
+        fields = json_object_get(proven, "fields");
+        if (json_object_get(item, "name") != NULL) {
+                json_object_set(item, "name", json_object_get(fields, "name"));
+                json_object_set(item, "target", json_object_get(fields, "target"));
+        } else {
+                json_object_set(item, "fields", fields);
+                json_object_set(item, "standard", json_object_get(proven, "standard"));
+                json_object_set(item, "modified", json_object_get(proven, "modified"));
+        }
+        json_object_set(item, "owner", json_object_get(proven, "owner"));
+        json_object_set_new(item, "proven", json_true());
+        json_decref(proven);
+        return LX_EXIT_TRUE;
+}
+
+static void
+show_item(struct lx *lx, json_t *item, const char *show)
+{
+        if (lx->json)
+                lx_print_json(json_incref(item));
+        else
+                printf("%s  %s\n", lx_str(item, "address"), json_object_get(item, show) != NULL
+                    ? lx_str(item, show) : lx_str(json_object_get(item, "fields"), show));
+}
+
 /* All pages of a list method; one line or one JSON object each. */
 static int
 show_list(struct lx *lx, const char *method, const char *list_name, json_t *params, const char *show)
 {
+        struct lx_check check = {0};
         bool more = true;
-        int status = LX_EXIT_TRUE;
+        int status = lx->verify ? lx_check_begin(lx, &check) : LX_EXIT_TRUE;
 
-        while (more) {
+        while (more && status == LX_EXIT_TRUE) {
                 json_t *o = NULL, *item;
                 size_t i;
 
@@ -229,16 +301,15 @@ show_list(struct lx *lx, const char *method, const char *list_name, json_t *para
                         break;
                 json_array_foreach(json_object_get(o, list_name), i, item) {
                         json_object_set(params, "after", json_object_get(item, "address"));
-                        if (lx->json)
-                                lx_print_json(json_incref(item));
-                        else
-                                printf("%s  %s\n", lx_str(item, "address"),
-                                    json_object_get(item, show) != NULL ? lx_str(item, show)
-                                        : lx_str(json_object_get(item, "fields"), show));
+                        if (lx->verify && status == LX_EXIT_TRUE)
+                                status = prove_item(lx, &check, item);
+                        if (status == LX_EXIT_TRUE)
+                                show_item(lx, item, show);
                 }
                 more = json_is_true(json_object_get(o, "more"));
                 json_decref(o);
         }
+        lx_check_end(&check);
         json_decref(params);
         return status;
 }
@@ -354,6 +425,12 @@ cmd_register_history(struct lx *lx)
 
 /* ---- names ------------------------------------------------------------------------------------- */
 
+static int
+bad_name(struct lx *lx, const char *name)
+{
+        return lx_fail(lx, LX_EXIT_USAGE, "\"%.70s\" is no name: a-z, digits and -, joined by dots", name);
+}
+
 int
 cmd_name_claim(struct lx *lx)
 {
@@ -363,8 +440,7 @@ cmd_name_claim(struct lx *lx)
         struct lx_hash to = {{0}}, address;
 
         if (!sigchain_name_is_valid(LX_SPAN(name, strlen(name))))
-                return lx_fail(
-                    lx, LX_EXIT_USAGE, "\"%.70s\" is no name: a-z, digits and -, joined by dots", name);
+                return bad_name(lx, name);
         if (target != NULL && !lx_parse_hash(target, &to))
                 return bad_address(lx, target);
         o = lx_alloc(sizeof(*o));
@@ -380,7 +456,14 @@ cmd_name_claim(struct lx *lx)
 int
 cmd_name_resolve(struct lx *lx)
 {
-        return get_register(lx, "name.resolve", json_pack("{s:s}", "name", lx->args[0]), false);
+        const char *name = lx->args[0];
+        struct question q = {.method = "name.resolve", .height = LX_CHECK_NOW, .name = name};
+
+        if (!sigchain_name_is_valid(LX_SPAN(name, strlen(name))))
+                return bad_name(lx, name);
+        sigchain_address(&lx_crypto_ops()->hash, SIGCHAIN_NAME, name, strlen(name), &q.address);
+        q.params = json_pack("{s:s}", "name", name);
+        return get_register(lx, &q);
 }
 
 int
@@ -397,16 +480,6 @@ cmd_name_list(struct lx *lx)
 
 /* ---- tokens ------------------------------------------------------------------------------------ */
 
-static bool
-parse_amount(const char *s, uint64_t *out)
-{
-        char *end;
-
-        errno = 0;
-        *out = strtoull(s, &end, 10);
-        return s[0] >= '0' && s[0] <= '9' && *end == '\0' && errno == 0;
-}
-
 int
 cmd_token_create(struct lx *lx)
 {
@@ -415,7 +488,7 @@ cmd_token_create(struct lx *lx)
         struct lx_ops *ops;
         uint64_t supply, places = 0;
 
-        if (!parse_amount(lx->args[1], &supply) || (decimals != NULL && !parse_amount(decimals, &places)))
+        if (!lx_parse_number(lx->args[1], &supply) || (decimals != NULL && !lx_parse_number(decimals, &places)))
                 return lx_fail(lx, LX_EXIT_USAGE, "SUPPLY and --decimals are numbers");
         o = lx_alloc(sizeof(*o));
         ops = lx_alloc(sizeof(*ops));
@@ -439,8 +512,8 @@ cmd_token_send(struct lx *lx)
                 return bad_address(lx, lx->args[0]);
         if (!lx_parse_hash(lx->args[1], &body.u.debit.to))
                 return bad_address(lx, lx->args[1]);
-        if (!parse_amount(lx->args[2], &body.u.debit.amount) ||
-            (expiry != NULL && !parse_amount(expiry, &body.u.debit.expiry)))
+        if (!lx_parse_number(lx->args[2], &body.u.debit.amount) ||
+            (expiry != NULL && !lx_parse_number(expiry, &body.u.debit.expiry)))
                 return lx_fail(lx, LX_EXIT_USAGE, "AMOUNT and --expiry are numbers, in the smallest unit");
         ops = lx_alloc(sizeof(*ops));
         lx_ops_add(ops, &body);
@@ -495,8 +568,11 @@ cmd_token_balance(struct lx *lx)
                 lx_free(o);
                 return finish(lx, ops, SIGCHAIN_ACCOUNT, NULL, "account opened");
         }
-        if (lx->arg_count == 1)
-                return get_register(lx, "register.get", json_pack("{s:s}", "address", lx->args[0]), false);
+        if (lx->arg_count == 1) {
+                struct question q = ask_address(lx, lx->args[0]);
+
+                return q.params != NULL ? get_register(lx, &q) : LX_EXIT_USAGE;
+        }
         params = json_pack("{s:i,s:s}", "limit", 1000, "standard", "account");
         status = owner_option(lx, true, params);
         if (status == LX_EXIT_TRUE)
@@ -534,9 +610,9 @@ cmd_prefix_delegate(struct lx *lx)
         if (slash != NULL)
                 *slash = '\0';
         family = strchr(text, ':') != NULL ? 6 : 4;
-        if (slash == NULL || !parse_amount(slash + 1, &bits) || bits > (family == 6 ? 128 : 32) ||
+        if (slash == NULL || !lx_parse_number(slash + 1, &bits) || bits > (family == 6 ? 128 : 32) ||
             inet_pton(family == 6 ? AF_INET6 : AF_INET, text, addr) != 1 ||
-            (instance != NULL && !parse_amount(instance, &iid)))
+            (instance != NULL && !lx_parse_number(instance, &iid)))
                 return lx_fail(lx, LX_EXIT_USAGE, "\"%.60s\" is no prefix (ADDRESS/BITS)", lx->args[0]);
         status = lx_resolve_genesis(lx, lx->args[1], &offer.u.transfer.to);
         if (status != LX_EXIT_TRUE)

@@ -81,11 +81,28 @@ note_release(struct catalogue *c, const json_t *fields)
         return err;
 }
 
+/* The release at @address as proven, which must be @publisher's. */
+static int
+prove_release(struct catalogue *c, struct lx_check *check, const char *publisher, const char *standard,
+    const char *address, json_t **out_proven)
+{
+        json_t *o = NULL;
+
+        if (lx_check_fetch(c->lx, check, address, &o) != LX_OK)
+                return lx_fail(c->lx, rpcclient_was_refused(c->lx->client) ? LX_EXIT_REFUSED : LX_EXIT_FALSE,
+                    "the node's answer does not hold: %s", c->lx->why.text);
+        *out_proven = o;
+        if (strcmp(lx_str(o, "owner"), publisher) == 0 && strcmp(lx_str(o, "standard"), standard) == 0)
+                return LX_EXIT_TRUE;
+        return lx_fail(c->lx, LX_EXIT_FALSE, "the node's answer does not hold: %s is no %s of %s", address, standard,
+            publisher);
+}
+
 /* All releases and approvals of @publisher, oldest first, as the register list has them. */
 static int
 note_publisher(struct catalogue *c, struct lx_check *check, const char *publisher, const char *standard)
 {
-        json_t *o = NULL, *list, *reg;
+        json_t *o = NULL, *list, *reg, *proven;
         char after[65] = "";
         bool more = true;
         int status = LX_EXIT_TRUE;
@@ -103,10 +120,14 @@ note_publisher(struct catalogue *c, struct lx_check *check, const char *publishe
                         json_t *fields = json_object_get(reg, "fields");
 
                         (void)snprintf(after, sizeof(after), "%s", lx_str(reg, "address"));
-                        if (c->lx->verify && lx_check_release(c->lx, check, after, fields) != LX_OK)
-                                status = lx_fail(c->lx, LX_EXIT_FALSE, NULL);
-                        else if (note_release(c, fields) != LX_OK)
+                        proven = NULL;
+                        if (c->lx->verify)
+                                status = prove_release(c, check, publisher, standard, after, &proven);
+                        if (proven != NULL)
+                                fields = json_object_get(proven, "fields");
+                        if (status == LX_EXIT_TRUE && note_release(c, fields) != LX_OK)
                                 status = lx_fail(c->lx, LX_EXIT_REFUSED, NULL);
+                        json_decref(proven);
                         if (status != LX_EXIT_TRUE)
                                 break;
                 }
@@ -144,8 +165,77 @@ fill(struct catalogue *c, struct lx_check *check)
 /* ---- verdicts ---------------------------------------------------------------------------------- */
 
 struct tally {
-        size_t good, bad, unknown, failed;
+        size_t good, bad, unknown, revoked, failed;
 };
+
+/* What the catalogue says of the file's content; NULL: nobody published it. */
+static const struct published *
+find_same(const struct catalogue *c, const struct lx_file *f)
+{
+        const struct published *p =
+            f->err == LX_OK ? lx_map_get(c->by_root, f->digest.root.b, LX_HASH_LEN) : NULL;
+
+        return p != NULL && p->size == f->digest.size ? p : NULL;
+}
+
+/* Whether an answer about a digest names a publisher who has not revoked it. */
+static bool
+is_vouched(const json_t *answer)
+{
+        json_t *m;
+        size_t i;
+
+        json_array_foreach(json_object_get(answer, "matches"), i, m)
+                if (!json_is_true(json_object_get(m, "revoked")))
+                        return true;
+        return false;
+}
+
+#define ASK_AT_ONCE 500
+
+/* Ask about the files from @at on that somebody published; fills revoked[]. */
+static int
+ask_some(struct catalogue *c, struct lx_check *check, const struct lx_files *files, size_t at, size_t end,
+    bool *revoked)
+{
+        json_t *params = json_array(), *answers = NULL;
+        char hex[65];
+        int status = LX_EXIT_TRUE;
+
+        for (size_t i = at; i < end; i++)
+                if (find_same(c, &files->v[i]) != NULL)
+                        json_array_append_new(params, json_pack("{s:s,s:O,s:b}", "digest",
+                            lx_hex_of(&files->v[i].digest.root, hex), "publishers", check->publishers, "prove",
+                            (int)c->lx->verify));
+        if (rpcclient_call_many(c->lx->client, "binary.lookup", params, &answers, &c->lx->why) != LX_OK)
+                return lx_fail(c->lx, rpcclient_was_refused(c->lx->client) ? LX_EXIT_REFUSED
+                    : LX_EXIT_UNREACHABLE, NULL);
+        for (size_t i = at, n = 0; i < end && status == LX_EXIT_TRUE; i++) {
+                json_t *answer;
+
+                if (find_same(c, &files->v[i]) == NULL)
+                        continue;
+                answer = json_array_get(answers, n++);
+                if (c->lx->verify && lx_check_lookup(c->lx, check, &files->v[i].digest.root, answer) != LX_OK)
+                        status = lx_fail(c->lx, LX_EXIT_FALSE, "the node's answer does not hold: %s",
+                            c->lx->why.text);
+                revoked[i] = !is_vouched(answer);
+        }
+        json_decref(answers);
+        return status;
+}
+
+/* Which files were revoked by everyone who published them. */
+static int
+ask_revoked(struct catalogue *c, struct lx_check *check, const struct lx_files *files, bool *revoked)
+{
+        int status = LX_EXIT_TRUE;
+
+        for (size_t at = 0; at < files->count && status == LX_EXIT_TRUE; at += ASK_AT_ONCE)
+                status = ask_some(c, check, files, at,
+                    at + ASK_AT_ONCE < files->count ? at + ASK_AT_ONCE : files->count, revoked);
+        return status;
+}
 
 /* The leaf hashes that were published; they must have the published root. */
 static bool
@@ -192,16 +282,20 @@ find_original(struct catalogue *c, const struct lx_file *f)
 }
 
 static void
-judge(struct catalogue *c, const struct lx_file *f, struct tally *tally)
+judge(struct catalogue *c, const struct lx_file *f, bool revoked, struct tally *tally)
 {
         const struct published *p = find_original(c, f);
-        const struct published *same = lx_map_get(c->by_root, f->digest.root.b, LX_HASH_LEN);
         struct lx_buf must = {0};
 
         if (f->err != LX_OK) {
                 (void)lx_fail(c->lx, 0, "%s", f->why.text);
                 tally->failed++;
-        } else if (same != NULL && same->size == f->digest.size) {
+        } else if (find_same(c, f) != NULL && revoked) {
+                tally->revoked++;
+                if (!c->lx->json)
+                        printf("REVOKED  %s\n", f->path);
+                tell(c, f, "revoked", NULL);
+        } else if (find_same(c, f) != NULL) {
                 tally->good++;
                 if (c->lx->json)
                         tell(c, f, "good", NULL);
@@ -219,6 +313,27 @@ judge(struct catalogue *c, const struct lx_file *f, struct tally *tally)
         lx_buf_clear(&must);
 }
 
+static int
+judge_all(struct catalogue *c, struct lx_check *check, struct lx_files *files)
+{
+        struct tally t = {0};
+        bool *revoked = lx_alloc_array(files->count + 1, sizeof(*revoked));
+        int status;
+
+        lx_files_sort(files);
+        lx_files_hash(files, DIGEST_ROOT, true, "verifying");
+        status = ask_revoked(c, check, files, revoked);
+        for (size_t i = 0; i < files->count && status == LX_EXIT_TRUE; i++)
+                judge(c, &files->v[i], revoked[i], &t);
+        lx_free(revoked);
+        if (status != LX_EXIT_TRUE)
+                return status;
+        if (!c->lx->json)
+                printf("%zu good, %zu bad, %zu unknown, %zu revoked, %zu unreadable (of %zu releases)\n", t.good,
+                    t.bad, t.unknown, t.revoked, t.failed, c->releases);
+        return t.failed > 0 ? LX_EXIT_IO : t.bad + t.unknown + t.revoked > 0 ? LX_EXIT_FALSE : LX_EXIT_TRUE;
+}
+
 int
 cmd_binary_verify(struct lx *lx)
 {
@@ -226,22 +341,12 @@ cmd_binary_verify(struct lx *lx)
             .arena = lx_arena_new(1u << 20)};
         struct lx_check check = {0};
         struct lx_files files = {0};
-        struct tally tally = {0};
         int status = fill(&c, &check);
 
         for (int i = 0; i < lx->arg_count && status == LX_EXIT_TRUE; i++)
                 status = lx_files_add(lx, &files, lx->args[i], true);
-        if (status == LX_EXIT_TRUE) {
-                lx_files_sort(&files);
-                lx_files_hash(&files, DIGEST_ROOT, true, "verifying");
-                for (size_t i = 0; i < files.count; i++)
-                        judge(&c, &files.v[i], &tally);
-                if (!lx->json)
-                        printf("%zu good, %zu bad, %zu unknown, %zu unreadable (of %zu releases)\n", tally.good,
-                            tally.bad, tally.unknown, tally.failed, c.releases);
-                status = tally.failed > 0 ? LX_EXIT_IO
-                    : tally.bad + tally.unknown > 0 ? LX_EXIT_FALSE : LX_EXIT_TRUE;
-        }
+        if (status == LX_EXIT_TRUE)
+                status = judge_all(&c, &check, &files);
         lx_files_clear(&files);
         lx_check_end(&check);
         lx_map_free(c.by_path);

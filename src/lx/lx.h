@@ -73,6 +73,8 @@ bool lx_confirm(struct lx *lx, const char *question);
 char *lx_path(const struct lx *lx, const char *name);
 /** A hash from hex; false: it is none. */
 bool lx_parse_hash(const char *s, struct lx_hash *out);
+/** A decimal number of digits alone; false: it is none, or too large. */
+bool lx_parse_number(const char *s, uint64_t *out);
 /** @hash as hex into a static-size buffer of the caller. */
 const char *lx_hex_of(const struct lx_hash *hash, char out[65]);
 

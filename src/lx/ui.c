@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,6 +137,20 @@ bool
 lx_parse_hash(const char *s, struct lx_hash *out)
 {
         return lx_unhex(s, strlen(s), out->b, LX_HASH_LEN);
+}
+
+bool
+lx_parse_number(const char *s, uint64_t *out)
+{
+        unsigned long long v;
+        char *end;
+
+        errno = 0;
+        v = strtoull(s, &end, 10);
+        if (s[0] < '0' || s[0] > '9' || *end != '\0' || errno != 0)
+                return false;
+        *out = v;
+        return true;
 }
 
 const char *

@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "crypto/hash.h"
-#include "sigchain/object.h"
+#include "ledger/register_json.h"
 #include "sigchain/standard.h"
 
 #include <arpa/inet.h>
@@ -19,79 +19,12 @@ ops(void)
         return &lx_crypto_ops()->hash;
 }
 
-static json_t *
-field_json(const struct sigchain_field *field)
-{
-        switch (field->type) {
-        case SIGCHAIN_U64:
-                return rpc_number(field->u64);
-        case SIGCHAIN_BOOL:
-                return json_boolean(field->u64 != 0);
-        case SIGCHAIN_TEXT:
-                return rpc_text(field->bytes);
-        case SIGCHAIN_HASH:
-        case SIGCHAIN_BYTES:
-        case SIGCHAIN_ADDRESS:
-                break;
-        }
-        return rpc_hex(field->bytes.p, field->bytes.len);
-}
-
-/* Amounts are strings whatever their size. */
-static bool
-is_amount(struct lx_span name)
-{
-        return (name.len == 7 && memcmp(name.p, "balance", 7) == 0) || /* public */
-            (name.len == 6 && memcmp(name.p, "supply", 6) == 0);       /* public */
-}
-
-static json_t *
-fields_json(const struct sigchain_register *reg)
-{
-        struct sigchain_object *object = lx_alloc(sizeof(*object));
-        struct sigchain_append append;
-        json_t *fields = json_object();
-
-        if (reg->type == SIGCHAIN_APPEND && sigchain_append_decode(reg->data, &append) == LX_OK) {
-                json_object_set_new(fields, "count", rpc_number(append.count));
-                json_object_set_new(fields, "root", rpc_hex_hash(&append.root));
-        } else if (reg->type != SIGCHAIN_RAW && reg->type != SIGCHAIN_READONLY &&
-            sigchain_object_decode(reg->data, object) == LX_OK) {
-                for (size_t i = 0; i < object->count; i++) {
-                        const struct sigchain_field *f = &object->field[i];
-                        char name[SIGCHAIN_FIELD_NAME_MAX + 1];
-
-                        (void)snprintf(name, sizeof(name), "%.*s", (int)f->name.len, f->name.p);
-                        json_object_set_new(fields, name, f->type == SIGCHAIN_U64 && is_amount(f->name)
-                            ? rpc_amount(f->u64) : field_json(f));
-                }
-        }
-        lx_free(object);
-        return fields;
-}
-
 enum lx_err
 rpc_register_json(const struct lx_hash *address, struct lx_span value, json_t *out)
 {
-        struct sigchain_register reg;
-        const struct sigchain_standard *standard;
-        enum lx_err err = sigchain_register_decode(value.p, value.len, &reg);
+        enum lx_err err = ledger_register_to_json(address, value, out);
 
-        if (err != LX_OK)
-                return LX_ERR_CORRUPT;
-        standard = sigchain_standard_of(reg.type);
-        json_object_set_new(out, "address", rpc_hex_hash(address));
-        json_object_set_new(out, "type", rpc_number(reg.type));
-        json_object_set_new(
-            out, "standard", json_string(standard != NULL ? standard->name : "unknown"));
-        json_object_set_new(out, "owner", rpc_hex_hash(&reg.owner));
-        json_object_set_new(out, "created", rpc_number(reg.created));
-        json_object_set_new(out, "modified", rpc_number(reg.modified));
-        json_object_set_new(out, "pending",
-            lx_hash_is_zero(&reg.pending) ? json_null() : rpc_hex_hash(&reg.pending));
-        json_object_set_new(out, "data", rpc_hex(reg.data.p, reg.data.len));
-        json_object_set_new(out, "fields", fields_json(&reg));
-        return LX_OK;
+        return err == LX_OK ? LX_OK : LX_ERR_CORRUPT;
 }
 
 /* The register at @address into the result, with its proof. */

@@ -20,6 +20,7 @@
 #define HEAD_MAX 16384
 #define ANSWER_MAX (256u << 20)
 #define PART (4u << 20) /* bytes of a blob's part */
+#define BATCH 100u /* calls of one batch */
 #define CODE_OURS (-31000)
 
 struct rpcclient {
@@ -365,6 +366,75 @@ rpcclient_call(struct rpcclient *client, const char *method, json_t *params, jso
         lx_buf_clear(&body);
         free(text);
         json_decref(request);
+        return err;
+}
+
+/* One batch: the answers may come in any order; ids are positions. */
+static enum lx_err
+call_batch(struct rpcclient *client, const char *method, json_t *params, size_t from, size_t count,
+    json_t *results, struct lx_why *why)
+{
+        json_t *batch = json_array(), *answers = NULL, *item;
+        struct lx_buf body = {0};
+        char *text;
+        int status = 0;
+        size_t i;
+        enum lx_err err;
+
+        for (i = 0; i < count; i++)
+                json_array_append_new(batch, json_pack("{s:s,s:I,s:s,s:O}", "jsonrpc", "2.0", "id",
+                    (json_int_t)(from + i), "method", method, "params", json_array_get(params, from + i)));
+        text = json_dumps(batch, JSON_COMPACT);
+        err = exchange(client, "POST", "/rpc", LX_SPAN(text, strlen(text)), &status, &body, why);
+        if (err == LX_OK) {
+                answers = json_loadb((const char *)body.p, body.len, 0, NULL);
+                if (!json_is_array(answers) || json_array_size(answers) != count) {
+                        json_t *none = NULL;
+
+                        err = read_answer(client, status, &body, &none, why);
+                        json_decref(none);
+                        if (err == LX_OK)
+                                err = LX_ERR_FORMAT;
+                }
+        }
+        json_array_foreach(answers, i, item) {
+                size_t at = (size_t)json_integer_value(json_object_get(item, "id"));
+                json_t *result = json_object_get(item, "result");
+
+                if (err == LX_OK && json_is_object(json_object_get(item, "error")))
+                        err = read_error(client, json_object_get(item, "error"), why);
+                else if (err == LX_OK && (result == NULL || at < from || at >= from + count ||
+                    json_array_set(results, at, result) != 0))
+                        err = LX_ERR_FORMAT;
+        }
+        json_decref(answers);
+        lx_buf_clear(&body);
+        free(text);
+        json_decref(batch);
+        return err;
+}
+
+enum lx_err
+rpcclient_call_many(struct rpcclient *client, const char *method, json_t *params, json_t **out_results,
+    struct lx_why *why)
+{
+        size_t total = json_array_size(params);
+        json_t *results = json_array();
+        enum lx_err err = LX_OK;
+
+        client->refused = false;
+        for (size_t i = 0; i < total; i++)
+                json_array_append_new(results, json_null());
+        for (size_t from = 0; from < total && err == LX_OK; from += BATCH)
+                err = call_batch(client, method, params, from, total - from < BATCH ? total - from : BATCH,
+                    results, why);
+        if (err == LX_ERR_FORMAT && why->text[0] == '\0')
+                lx_why_set(why, "%s answers a batch with something else", place(client));
+        json_decref(params);
+        if (err != LX_OK)
+                json_decref(results);
+        else
+                *out_results = results;
         return err;
 }
 

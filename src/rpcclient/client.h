@@ -28,6 +28,12 @@ void rpcclient_free(struct rpcclient *client);
  */
 LX_MUST_CHECK enum lx_err rpcclient_call(struct rpcclient *client, const char *method, json_t *params,
     json_t **out_result, struct lx_why *why);
+/**
+ * Call @method once for each item of @params (an array of objects, taken over), in batches of 100.
+ * *out_results: an array of as many results, the caller's. The first error ends it; as rpcclient_call.
+ */
+LX_MUST_CHECK enum lx_err rpcclient_call_many(struct rpcclient *client, const char *method,
+    json_t *params, json_t **out_results, struct lx_why *why);
 /** Whether the last error came from the node (and not from the way to it). */
 bool rpcclient_was_refused(const struct rpcclient *client);
 

@@ -4,8 +4,11 @@ build=${LX_BUILDDIR:-.}
 work=$(mktemp -d)
 dir=$work/n
 pid=
+helpers= # further processes of the test
 cleanup() {
         [ -z "$pid" ] || kill -9 "$pid" 2>/dev/null || true
+        # shellcheck disable=SC2086 # words on purpose
+        [ -z "$helpers" ] || kill $helpers 2>/dev/null || true
         "$build/lx" --datadir "$dir" logout >/dev/null 2>&1 || true
         rm -rf "$work"
 }
