@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/mem.h"
 #include "crypto/pages_int.h"
+#include "crypto/halfagg.h"
 #include "crypto/sign.h"
 
 #include <blake2.h>
@@ -171,12 +172,26 @@ verify_sig(void *ctx, const struct lx_pubkey *key, const struct lx_hash *msg,
         return lx_verify(key, msg, sig);
 }
 
+static bool
+verify_half(void *ctx, const struct lx_pubkey *keys, size_t count, const struct lx_hash *msg,
+    const uint8_t *agg, size_t agg_len)
+{
+        struct lx_halfagg_item items[LX_HALFAGG_MAX];
+
+        (void)ctx;
+        if (count > LX_HALFAGG_MAX)
+                return false;
+        for (size_t i = 0; i < count; i++)
+                items[i] = (struct lx_halfagg_item){keys[i], *msg};
+        return lx_halfagg_verify(items, count, agg, agg_len);
+}
+
 const struct lx_crypto_ops *
 lx_crypto_ops(void)
 {
         static const struct lx_crypto_ops ops = {
             .hash = {.hash = hash_parts, .hash_pairs = hash_pairs},
-            .sig = {.verify = verify_sig},
+            .sig = {.verify = verify_sig, .verify_half = verify_half},
         };
 
         return &ops;

@@ -44,6 +44,10 @@ struct lx_sig_ops {
         /* Whether @sig is @key's BIP 340 signature of the 32-byte message @msg. */
         bool (*verify)(void *ctx, const struct lx_pubkey *key, const struct lx_hash *msg,
             const struct lx_sig *sig);
+        /* Optional (may be NULL: aggregates are refused): whether the @agg_len bytes at @agg are the
+         * half-aggregate (crypto/halfagg.h) of valid signatures of all @count @keys over @msg. */
+        bool (*verify_half)(void *ctx, const struct lx_pubkey *keys, size_t count,
+            const struct lx_hash *msg, const uint8_t *agg, size_t agg_len);
         void *ctx;
 };
 

@@ -40,13 +40,23 @@ thunk_verify(void *ctx, const struct lx_pubkey *key, const struct lx_hash *msg, 
         return crypto->verify(crypto->ctx, key->b, msg->b, sig->b) == 1;
 }
 
+static bool
+thunk_verify_half(void *ctx, const struct lx_pubkey *keys, size_t count, const struct lx_hash *msg,
+    const uint8_t *agg, size_t agg_len)
+{
+        const struct lxv_crypto *crypto = ctx;
+
+        return crypto->verify_half != NULL &&
+            crypto->verify_half(crypto->ctx, keys[0].b, count, msg->b, agg, agg_len) == 1;
+}
+
 static struct lx_crypto_ops
 table(const struct lxv_crypto *crypto)
 {
         void *ctx = (void *)(uintptr_t)crypto;
 
         return (struct lx_crypto_ops){.hash = {.hash = thunk_hash, .ctx = ctx},
-            .sig = {.verify = thunk_verify, .ctx = ctx}};
+            .sig = {.verify = thunk_verify, .verify_half = thunk_verify_half, .ctx = ctx}};
 }
 
 static enum lxv_result

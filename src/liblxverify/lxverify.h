@@ -32,6 +32,10 @@ struct lxv_crypto {
         /* 1 when sig is key's BIP 340 signature of the 32 bytes msg, else 0 */
         int (*verify)(void *ctx, const uint8_t key[32], const uint8_t msg[32], const uint8_t sig[64]);
         void *ctx;
+        /* optional (NULL: certificates with half-aggregated signatures are refused): 1 when agg (agg_len
+           bytes) is the half-aggregate of BIP 340 signatures of all count keys (32 each) over msg */
+        int (*verify_half)(void *ctx, const uint8_t *keys, size_t count, const uint8_t msg[32],
+            const uint8_t *agg, size_t agg_len);
 };
 
 enum lxv_result {

@@ -81,32 +81,70 @@ bit_at(struct lx_span bitmap, size_t i)
         return (bitmap.p[i / 8] >> (7 - i % 8) & 1) != 0;
 }
 
+/* Who signed, by the bitmap: their keys and power. LX_ERR_FORMAT: a bit beyond the set. */
+static enum lx_err
+list_signers(const struct sigchain_valset *set, struct lx_span bitmap,
+    const struct sigchain_valset *other, struct lx_pubkey *keys, size_t *out_count,
+    uint64_t *out_power, uint64_t *out_other_power)
+{
+        size_t count = 0;
+
+        *out_power = *out_other_power = 0;
+        for (size_t i = 0; i < 8 * bitmap.len; i++) {
+                if (!bit_at(bitmap, i))
+                        continue;
+                if (i >= set->count)
+                        return LX_ERR_FORMAT;
+                keys[count++] = set->v[i].key;
+                *out_power += set->v[i].power;
+                if (other != NULL)
+                        *out_other_power += power_of(other, &set->v[i].key);
+        }
+        *out_count = count;
+        return LX_OK;
+}
+
+static enum lx_err
+verify_each(const struct lx_sig_ops *ops, const struct lx_pubkey *keys, size_t count,
+    const struct lx_hash *msg, struct lx_reader *rd)
+{
+        for (size_t i = 0; i < count; i++) {
+                struct lx_sig sig;
+
+                lx_read_bytes(rd, sig.b, LX_SIG_LEN);
+                if (rd->err != LX_OK)
+                        return rd->err;
+                if (!ops->verify(ops->ctx, &keys[i], msg, &sig))
+                        return LX_ERR_SIGNATURE;
+        }
+        return LX_OK;
+}
+
 enum lx_err
 sigchain_valset_verify(const struct lx_crypto_ops *ops, const struct sigchain_valset *set,
     struct lx_reader *rd, const struct lx_hash *msg, uint64_t *out_power,
     const struct sigchain_valset *other, uint64_t *out_other_power)
 {
-        struct lx_span bitmap = lx_read_span(rd, (set->count + 7) / 8);
-        uint64_t power = 0, other_power = 0;
+        struct lx_pubkey keys[SIGCHAIN_VALIDATORS_MAX];
+        struct lx_span bitmap = lx_read_span(rd, (set->count + 7) / 8), agg;
+        uint64_t power, other_power;
+        size_t count;
+        enum lx_err err = rd->err;
 
-        for (size_t i = 0; i < 8 * bitmap.len; i++) {
-                struct lx_sig sig;
-
-                if (!bit_at(bitmap, i))
-                        continue;
-                if (i >= set->count)
-                        lx_reader_fail(rd, LX_ERR_FORMAT);
-                lx_read_bytes(rd, sig.b, LX_SIG_LEN);
-                if (rd->err != LX_OK)
-                        return rd->err;
-                if (!ops->sig.verify(ops->sig.ctx, &set->v[i].key, msg, &sig))
-                        return LX_ERR_SIGNATURE;
-                power += set->v[i].power;
-                if (other != NULL)
-                        other_power += power_of(other, &set->v[i].key);
+        if (err == LX_OK)
+                err = list_signers(set, bitmap, other, keys, &count, &power, &other_power);
+        if (err != LX_OK)
+                return err;
+        if (count > 1 && rd->left == 32 * (count + 1)) {
+                agg = lx_read_span(rd, rd->left);
+                err = ops->sig.verify_half != NULL &&
+                        ops->sig.verify_half(ops->sig.ctx, keys, count, msg, agg.p, agg.len)
+                    ? LX_OK : LX_ERR_SIGNATURE;
+        } else {
+                err = verify_each(&ops->sig, keys, count, msg, rd);
         }
-        if (rd->err != LX_OK)
-                return rd->err;
+        if (err != LX_OK)
+                return err;
         *out_power = power;
         if (out_other_power != NULL)
                 *out_other_power = other_power;

@@ -4,7 +4,8 @@
  * Set: u16 count (1 to 128), each: key (32), u64 power (1 to 2^48), str8 name; keys rise strictly.
  * Its hash is H(lx.valset, bytes).
  * Signatures of a set over one message: bitmap of (count + 7) / 8 bytes (bit i, most significant
- * first: validator i signed; unused bits zero), then the signatures (64 each) in that order.
+ * first: validator i signed; unused bits zero), then the signatures (64 each) in that order; or, for two
+ * signers and more, their half-aggregate (crypto/halfagg.h: 32 for each and 32 more), told by the length.
  * Freestanding, no heap. Threads: pure. Spec: doc/header.md.
  */
 #ifndef LX_SIGCHAIN_VALSET_H
@@ -44,7 +45,7 @@ bool sigchain_is_two_thirds(uint64_t power, uint64_t total);
 bool sigchain_is_one_third(uint64_t power, uint64_t total);
 
 /**
- * Verify the signatures read off @rd (bitmap and signatures) over @msg; *out_power: that of all
+ * Verify the signatures that end @rd (bitmap and signatures) over @msg; *out_power: that of all
  * who signed (every signature must verify: LX_ERR_SIGNATURE). *out_other_power (may be NULL with
  * @other): the power that the signers have in set @other, matched by key.
  */
