@@ -28,6 +28,7 @@ LX_TAG(LX_TAG_HEADER, "lx.header");       /* header bytes -> header hash */
 LX_TAG(LX_TAG_VALSET, "lx.valset");       /* canonical validator set */
 LX_TAG(LX_TAG_VOTE, "lx.vote");           /* type, chain, height, round, header -> signed message */
 LX_TAG(LX_TAG_UPDATE, "lx.update");       /* validator- and parameter-updates -> signed message */
+LX_TAG(LX_TAG_GUARD, "lx.guard");         /* checksum of the guard's cache */
 LX_TAG(LX_TAG_TRIE, "lx.trie");           /* node of a prefix trie */
 LX_TAG(LX_TAG_SEED_SALT, "lx.seedsalt");  /* genesis id -> salt of the master seed */
 LX_TAG(LX_TAG_NAME_SALT, "lx.namesalt");  /* chain id -> salt of the name key */

@@ -1,0 +1,113 @@
+/* guard/code.c - see guard/code.h. */
+#include "config.h"
+#include "guard/code.h"
+
+#include <string.h>
+
+#define ET_EXEC 2
+#define ET_DYN 3
+
+enum guard_code
+guard_code_of(struct lx_span head)
+{
+        unsigned type;
+
+        if (head.len >= 2 && head.p[0] == '#' && head.p[1] == '!')
+                return GUARD_CODE_SCRIPT;
+        if (head.len < 18 || memcmp(head.p, "\177ELF", 4) != 0) /* public */
+                return GUARD_CODE_DATA;
+        /* Byte 5 is the byte order; what is neither may be read as either by a sloppy loader. */
+        type = head.p[5] == 2 ? (unsigned)head.p[16] << 8 | head.p[17] : (unsigned)head.p[17] << 8 | head.p[16];
+        if (head.p[5] != 1 && head.p[5] != 2)
+                return GUARD_CODE_ELF;
+        return type == ET_EXEC || type == ET_DYN ? GUARD_CODE_ELF : GUARD_CODE_DATA;
+}
+
+bool
+guard_next_word(struct lx_span *rest, struct lx_span *out_word)
+{
+        const uint8_t *nul;
+
+        if (rest->len == 0)
+                return false;
+        nul = memchr(rest->p, '\0', rest->len);
+        out_word->p = rest->p;
+        out_word->len = nul != NULL ? (size_t)(nul - rest->p) : rest->len;
+        rest->p += out_word->len + (nul != NULL);
+        rest->len -= out_word->len + (nul != NULL);
+        return true;
+}
+
+static bool
+begins(struct lx_span word, const char *text)
+{
+        return word.len >= strlen(text) && memcmp(word.p, text, strlen(text)) == 0; /* public */
+}
+
+static bool
+is_inline_word(struct lx_span word)
+{
+        return begins(word, "--eval") || begins(word, "--exec") || begins(word, "--command") ||
+            begins(word, "--print") || begins(word, "--source");
+}
+
+/* A word of short options: does one take program text; does the last one take the next word? */
+static bool
+read_letters(struct lx_span word, const char *inline_letters, const char *value_letters, bool *out_value)
+{
+        for (size_t i = 1; i < word.len; i++) {
+                if (strchr(inline_letters, word.p[i]) != NULL)
+                        return true;
+                if (strchr(value_letters, word.p[i]) != NULL) {
+                        *out_value = i + 1 == word.len;
+                        return false;
+                }
+        }
+        return false;
+}
+
+enum guard_args
+guard_args_of(struct lx_span cmdline, const char *inline_letters, const char *value_letters)
+{
+        struct lx_span word;
+        bool value = false;
+
+        (void)guard_next_word(&cmdline, &word); /* the program's own name */
+        while (guard_next_word(&cmdline, &word)) {
+                if (value) {
+                        value = false;
+                        continue;
+                }
+                if (word.len == 1 && word.p[0] == '-')
+                        return GUARD_ARGS_STDIN;
+                if (word.len == 2 && begins(word, "--"))
+                        return guard_next_word(&cmdline, &word) ? GUARD_ARGS_SCRIPT : GUARD_ARGS_STDIN;
+                if (word.len == 0 || word.p[0] != '-')
+                        return GUARD_ARGS_SCRIPT;
+                if (word.p[1] == '-') {
+                        if (is_inline_word(word))
+                                return GUARD_ARGS_INLINE;
+                } else if (word.p[1] == 'm' && word.len == 2) {
+                        return GUARD_ARGS_SCRIPT; /* a module by its name */
+                } else if (read_letters(word, inline_letters, value_letters, &value)) {
+                        return GUARD_ARGS_INLINE;
+                }
+        }
+        return GUARD_ARGS_STDIN;
+}
+
+bool
+guard_environ_is_clean(struct lx_span environment)
+{
+        static const char *const loud[] = {"LD_", "GCONV_PATH=", "OPENSSL_", "GLIBC_TUNABLES=", "LOCPATH=",
+            "NLSPATH=", "RESOLV_", "GETCONF_DIR=", "MALLOC_", "PYTHON", "PERL5", "RUBY", "NODE_", "BASH_ENV=",
+            "ENV=", NULL};
+        struct lx_span word;
+
+        while (guard_next_word(&environment, &word))
+                for (int i = 0; loud[i] != NULL; i++)
+                        if (word.len >= strlen(loud[i]) &&
+                            memcmp(word.p, loud[i], strlen(loud[i])) == 0) /* public */
+                                return false;
+        return true;
+}
