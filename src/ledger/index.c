@@ -156,6 +156,8 @@ insert_manifest(struct index *ix, const struct insert *insert)
         if (err == LX_OK)
                 err = sigchain_manifest_read(ledger_ops(ix->c->ledger), lx_buf_span(&bytes),
                     insert_entry, ix, &root, &count);
+        if (err == LX_OK && !lx_hash_eq(&root, &insert->manifest))
+                err = LX_ERR_CORRUPT; /* the disk gave other bytes than were checked */
         lx_buf_clear(&bytes);
         return ix->err != LX_OK ? ix->err : err;
 }

@@ -24,6 +24,7 @@ static const struct {
     {SIGCHAIN_OP_REVOKE, apply_revoke},
     {SIGCHAIN_OP_VALIDATOR_UPDATE, apply_update},
     {SIGCHAIN_OP_PARAMETER_UPDATE, apply_update},
+    {SIGCHAIN_OP_NODE_ADMIT, apply_update},
 };
 
 enum lx_err
@@ -206,6 +207,14 @@ apply_encode_object(struct apply *a, const struct sigchain_object *object)
         return LX_SPAN(bytes, wr.len);
 }
 
+void
+apply_set_u64(struct sigchain_object *object, const char *name, uint64_t value)
+{
+        for (size_t i = 0; i < object->count; i++)
+                if (&object->field[i] == sigchain_object_find(object, name))
+                        object->field[i].u64 = value;
+}
+
 /* ---- the transaction -------------------------------------------------------------------------- */
 
 static const struct sigchain_witness *
@@ -238,6 +247,14 @@ check_place(struct apply *a, const struct sigchain_chain *chain)
                 return apply_refuse(a, "next-key", "the next key's hash is zero");
         if (find_witness(tx, SIGCHAIN_ROLE_SPONSOR) || find_witness(tx, SIGCHAIN_ROLE_DELEGATE))
                 return apply_refuse(a, "role", "sponsors and delegates are not in use yet");
+        for (size_t i = 0; i < tx->witness_count; i++) {
+                struct lx_hash used;
+
+                sigchain_next_hash(apply_ops(a), &tx->witness[i].key, &used);
+                if (lx_hash_eq(&used, &tx->next))
+                        return apply_refuse(
+                            a, "next-key", "the next key is one that signs this transaction");
+        }
         return LX_OK;
 }
 
@@ -314,11 +331,10 @@ check_witnesses(struct apply *a, const struct sigchain_chain *chain)
 }
 
 static enum lx_err
-run_operations(struct apply *a, uint64_t *out_cost)
+run_operations(struct apply *a)
 {
         struct sigchain_op_body *body = lx_arena_alloc(a->arena, sizeof(*body));
 
-        *out_cost = 0;
         for (size_t i = 0; i < a->tx->op_count; i++) {
                 const struct sigchain_op *op = &a->tx->op[i];
                 enum lx_err err = sigchain_op_decode(op->type, op->body, body);
@@ -329,7 +345,7 @@ run_operations(struct apply *a, uint64_t *out_cost)
                         return err;
                 }
                 a->op = (uint8_t)i;
-                *out_cost += sigchain_op_cost(op->type, op->body.len);
+                a->cost += sigchain_op_cost(op->type, op->body.len);
                 err = OPERATIONS[op->type - 1].apply(a, body);
                 if (err != LX_OK)
                         return err;
@@ -358,7 +374,6 @@ apply_in_arena(struct apply *a)
 {
         struct sigchain_chain chain = {.sequence = 0};
         struct lx_span value;
-        uint64_t cost;
         enum lx_err err =
             apply_get(a, SIGCHAIN_KIND_CHAIN, a->signer.b, LX_HASH_LEN, &value);
 
@@ -370,9 +385,9 @@ apply_in_arena(struct apply *a)
         if (err == LX_OK)
                 err = check_witnesses(a, &chain);
         if (err == LX_OK)
-                err = run_operations(a, &cost);
+                err = run_operations(a);
         if (err == LX_OK)
-                err = apply_fee(a, cost);
+                err = apply_fee(a);
         if (err == LX_OK)
                 move_chain(a, &chain);
         return err;

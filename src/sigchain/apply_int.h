@@ -28,6 +28,8 @@ struct apply {
         struct overlay *overlay; /* newest first */
         uint8_t op;              /* number of the operation at hand */
         bool recovery;           /* signed by the recovery key */
+        uint64_t cost;           /* units, of the operations so far */
+        uint64_t inserts;        /* digests that the manifests so far put into the index */
         struct lx_hash signer;   /* genesis id of the chain */
 };
 
@@ -55,6 +57,8 @@ void apply_put_register(
     struct apply *a, const struct lx_hash *address, const struct sigchain_register *reg);
 /** Encode @object into the arena. */
 struct lx_span apply_encode_object(struct apply *a, const struct sigchain_object *object);
+/** Give u64 field @name, which must be there, a value. */
+void apply_set_u64(struct sigchain_object *object, const char *name, uint64_t value);
 /** A view of log and trie nodes through the overlay. */
 enum lx_err apply_log_node(
     struct apply *a, const struct lx_hash *address, unsigned level, uint64_t index, struct lx_hash *out);
@@ -79,8 +83,8 @@ LX_MUST_CHECK enum lx_err apply_debit(struct apply *a, const struct sigchain_op_
 LX_MUST_CHECK enum lx_err apply_credit(struct apply *a, const struct sigchain_op_body *body);
 LX_MUST_CHECK enum lx_err apply_revoke(struct apply *a, const struct sigchain_op_body *body);
 LX_MUST_CHECK enum lx_err apply_update(struct apply *a, const struct sigchain_op_body *body);
-/** Take the fee from the fee account. */
-LX_MUST_CHECK enum lx_err apply_fee(struct apply *a, uint64_t cost);
+/** Take the fee for a->cost from the fee account. */
+LX_MUST_CHECK enum lx_err apply_fee(struct apply *a);
 
 /* What creating a register of a type asks for beyond its schema. */
 LX_MUST_CHECK enum lx_err apply_check_new(

@@ -31,11 +31,14 @@ check_crypto(struct apply *a, const struct sigchain_object *object)
                 return apply_refuse(a, "crypto", "the kind of secret is 1 (profile) or 2 (key file)");
         if (kind == 1 && lx_hash_is_zero(&recovery))
                 return apply_refuse(a, "recovery", "a profile needs a recovery hash");
-        if (kind == 1 && (mem < LX_KDF_FLOOR_MEM_KIB || mem > LX_KDF_MAX_MEM_KIB ||
-                             passes < LX_KDF_FLOOR_PASSES || passes > LX_KDF_MAX_PASSES || lanes != 1))
+        /* Of key files too, which have no use for it: so no register ever names a weaker one. */
+        if (mem < LX_KDF_FLOOR_MEM_KIB || mem > LX_KDF_MAX_MEM_KIB ||
+            passes < LX_KDF_FLOOR_PASSES || passes > LX_KDF_MAX_PASSES || lanes != 1)
                 return apply_refuse(a, "kdf",
-                    "Argon2id needs at least %u KiB and %u passes, with one lane",
-                    LX_KDF_FLOOR_MEM_KIB, LX_KDF_FLOOR_PASSES);
+                    "Argon2id has %u to %u KiB, %u to %u passes and one lane here, not %llu, %llu, %llu",
+                    LX_KDF_FLOOR_MEM_KIB, LX_KDF_MAX_MEM_KIB, LX_KDF_FLOOR_PASSES,
+                    LX_KDF_MAX_PASSES, (unsigned long long)mem, (unsigned long long)passes,
+                    (unsigned long long)lanes);
         if (a->tx->sequence != 0)
                 return LX_OK;
         if (get_u64(object, "recovery_use") != 0)
@@ -101,28 +104,51 @@ check_token(struct apply *a, const struct sigchain_object *object)
         return LX_OK;
 }
 
+/* Asked before the manifest is read, so that nobody makes a node read many for nothing. */
+static enum lx_err
+check_inserts(struct apply *a, uint64_t entries)
+{
+        uint64_t limit = a->context->params->value[SIGCHAIN_INDEX_INSERTS];
+
+        a->inserts += entries <= limit ? 3 * entries : limit + 1;
+        if (a->inserts > limit)
+                return apply_refuse(a, "index-inserts",
+                    "%llu entries give three digests each, one block takes %llu: split the release",
+                    (unsigned long long)entries, (unsigned long long)limit);
+        return LX_OK;
+}
+
+/* How many entries the head of the manifest tells; 0: it has none. */
+static uint64_t
+count_entries(const struct lx_buf *manifest)
+{
+        struct lx_reader rd = lx_reader_init(manifest->p, manifest->len);
+
+        (void)lx_read_u8(&rd);
+        return lx_read_u32(&rd);
+}
+
 static enum lx_err
 check_release(struct apply *a, const struct sigchain_object *object)
 {
+        uint64_t limit = a->context->params->value[SIGCHAIN_MANIFEST_BYTES];
         struct lx_buf manifest = {0};
         struct lx_hash root;
-        uint64_t size;
-        enum lx_err err;
+        enum lx_err err = check_inserts(a, get_u64(object, "entries"));
 
-        if (!sigchain_object_get_hash(object, "manifest", &root))
-                return LX_ERR_FORMAT;
+        if (err != LX_OK || !sigchain_object_get_hash(object, "manifest", &root))
+                return err;
         err = a->view->manifest(a->view->arg, &root, &manifest);
-        size = manifest.len;
         if (err == LX_ERR_ABSENT)
                 lx_why_set(a->why, "rule manifest: it is not stored on this node: upload it first");
-        if (err == LX_OK && size > a->context->params->value[SIGCHAIN_MANIFEST_BYTES])
-                err = apply_refuse(a, "manifest", "it has more than %llu bytes",
-                    (unsigned long long)a->context->params->value[SIGCHAIN_MANIFEST_BYTES]);
-        if (err == LX_OK &&
-            (size != get_u64(object, "size") || size < 5 ||
-                get_u64(object, "entries") != ((uint64_t)manifest.p[1] << 24 |
-                    (uint64_t)manifest.p[2] << 16 | (uint64_t)manifest.p[3] << 8 | manifest.p[4])))
+        else if (err == LX_OK && manifest.len > limit)
+                err = apply_refuse(a, "manifest", "it has %zu bytes, at most %llu are allowed",
+                    manifest.len, (unsigned long long)limit);
+        else if (err == LX_OK &&
+            (manifest.len != get_u64(object, "size") ||
+                count_entries(&manifest) != get_u64(object, "entries")))
                 err = apply_refuse(a, "manifest", "size or entries differ from the manifest's");
+        a->cost += sigchain_manifest_cost(manifest.len);
         lx_buf_clear(&manifest);
         return err;
 }
@@ -140,6 +166,15 @@ check_eid(struct apply *a, const struct sigchain_object *object)
             (uint32_t)get_u64(object, "instance"), &key, want);
         if (memcmp(want, eid->bytes.p, sizeof(want)) != 0) /* public */
                 return apply_refuse(a, "eid", "the EID is not the one that its first key gives");
+        return LX_OK;
+}
+
+/* Roles come by certificate only (node-admit). */
+static enum lx_err
+check_node(struct apply *a, const struct sigchain_object *object)
+{
+        if (get_u64(object, "roles") != 0)
+                return apply_refuse(a, "node", "a node starts without roles: the validators admit it");
         return LX_OK;
 }
 
@@ -161,6 +196,8 @@ apply_check_new(struct apply *a, enum sigchain_type type, struct sigchain_object
                 return check_release(a, object);
         case SIGCHAIN_EID:
                 return check_eid(a, object);
+        case SIGCHAIN_NODE:
+                return check_node(a, object);
         case SIGCHAIN_OBJECT:
         case SIGCHAIN_RAW:
         case SIGCHAIN_READONLY:
@@ -168,7 +205,6 @@ apply_check_new(struct apply *a, enum sigchain_type type, struct sigchain_object
         case SIGCHAIN_INDEX:
         case SIGCHAIN_FILE:
         case SIGCHAIN_PREFIX:
-        case SIGCHAIN_NODE:
         case SIGCHAIN_DEVICE:
         case SIGCHAIN_VALIDATOR:
         case SIGCHAIN_DELEGATION:
@@ -229,10 +265,8 @@ check_parent(struct apply *a, const struct merkle_trie_nodes *nodes, const struc
         if (!found)
                 return apply_refuse(a, "prefix-parent",
                     "no prefix covers it: root prefixes come only from genesis");
-        if (found_bits.len == bits->len) {
-                lx_why_set(a->why, "rule taken: this prefix is taken already");
-                return LX_ERR_EXISTS;
-        }
+        if (found_bits.len == bits->len)
+                return LX_ERR_CORRUPT; /* its register would have been found: rule taken */
         err = apply_get_register(a, &address, &parent);
         if (err == LX_OK && !lx_hash_eq(&parent.owner, &a->signer)) {
                 lx_why_set(a->why, "rule prefix-parent: the covering prefix belongs to another chain");

@@ -173,16 +173,15 @@ static enum lx_err
 check_crypto_write(struct apply *a, struct sigchain_object *object, const struct lx_hash *before)
 {
         struct lx_hash after;
+        uint64_t use = 0;
 
         if (a->recovery && a->op == 0) {
                 if (!sigchain_object_get_hash(object, "recovery", &after) ||
                     lx_hash_is_zero(&after) || lx_hash_eq(before, &after))
                         return apply_refuse(
                             a, "recovery", "a recovery sets a new recovery hash, not the used one");
-                for (size_t i = 0; i < object->count; i++)
-                        if (object->field[i].name.len == 12 &&
-                            memcmp(object->field[i].name.p, "recovery_use", 12) == 0) /* public */
-                                object->field[i].u64++;
+                (void)sigchain_object_get_u64(object, "recovery_use", &use);
+                apply_set_u64(object, "recovery_use", use + 1);
         }
         return apply_check_new(a, SIGCHAIN_CRYPTO, object);
 }
@@ -211,7 +210,8 @@ write_fields(struct apply *a, const struct sigchain_standard *standard,
                 if (err != LX_OK)
                         return err;
         }
-        if (!changed)
+        /* Of the crypto register it may: a change of password keeps the KDF and commits to a new key. */
+        if (!changed && reg->type != SIGCHAIN_CRYPTO)
                 return apply_refuse(a, "no-change", "the write changes nothing");
         if (reg->type == SIGCHAIN_CRYPTO)
                 err = check_crypto_write(a, object, &recovery);
@@ -333,6 +333,17 @@ apply_append(struct apply *a, const struct sigchain_op_body *body)
 
 /* ---- transfer and claim ----------------------------------------------------------------------- */
 
+/* Whether the validators admitted this node: for its owner, not for another. */
+static bool
+has_roles(const struct sigchain_register *reg)
+{
+        struct sigchain_object object;
+        uint64_t roles = 0;
+
+        return sigchain_object_decode(reg->data, &object) == LX_OK &&
+            sigchain_object_get_u64(&object, "roles", &roles) && roles != 0;
+}
+
 enum lx_err
 apply_transfer(struct apply *a, const struct sigchain_op_body *body)
 {
@@ -344,6 +355,8 @@ apply_transfer(struct apply *a, const struct sigchain_op_body *body)
                 return err;
         if (reg.type == SIGCHAIN_CRYPTO || reg.type == SIGCHAIN_INDEX)
                 return apply_refuse(a, "transfer", "this register stays with its chain");
+        if (reg.type == SIGCHAIN_NODE && has_roles(&reg))
+                return apply_refuse(a, "transfer", "an admitted node stays with its chain");
         if (lx_hash_eq(&reg.pending, &op->to))
                 return apply_refuse(a, "no-change", "that offer stands already");
         if (lx_hash_eq(&op->to, &a->signer))

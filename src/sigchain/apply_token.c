@@ -49,10 +49,7 @@ load_own_account(struct apply *a, const struct lx_hash *address, struct account 
 static void
 set_balance(struct apply *a, struct account *account, uint64_t balance)
 {
-        for (size_t i = 0; i < account->object->count; i++)
-                if (account->object->field[i].name.len == 7 &&
-                    memcmp(account->object->field[i].name.p, "balance", 7) == 0) /* public */
-                        account->object->field[i].u64 = balance;
+        apply_set_u64(account->object, "balance", balance);
         account->reg.data = apply_encode_object(a, account->object);
         apply_put_register(a, &account->address, &account->reg);
 }
@@ -150,11 +147,20 @@ apply_credit(struct apply *a, const struct sigchain_op_body *body)
         return LX_OK;
 }
 
+/* A new chain has nothing to pay from: its stamp pays for the crypto register and one more. */
+static bool
+is_paid_by_stamp(const struct sigchain_tx *tx)
+{
+        return tx->sequence == 0 && tx->op_count <= SIGCHAIN_FREE_OPS;
+}
+
 enum lx_err
-apply_fee(struct apply *a, uint64_t cost)
+apply_fee(struct apply *a)
 {
         const struct sigchain_tx *tx = a->tx;
-        uint64_t least = cost * a->context->params->value[SIGCHAIN_FEE_UNIT];
+        uint64_t least = is_paid_by_stamp(tx)
+            ? 0
+            : a->cost * a->context->params->value[SIGCHAIN_FEE_UNIT];
         struct account account;
         enum lx_err err;
 

@@ -1,4 +1,4 @@
-/* sigchain/apply_update.c - validator and parameter updates, and the genesis state. */
+/* sigchain/apply_update.c - what validators sign: their set, parameters, nodes; the genesis state. */
 #include "config.h"
 #include "sigchain/apply_int.h"
 
@@ -6,14 +6,14 @@
 
 #include <string.h>
 
-/* More than two thirds of the set in force must have signed exactly this. */
+/* More than two thirds of the set in force must have signed exactly this; *out_msg is what. */
 static enum lx_err
-check_certificate(struct apply *a, const struct sigchain_op_body *body)
+check_certificate(struct apply *a, const struct sigchain_op_body *body, struct lx_hash *out_msg)
 {
         const struct sigchain_op_update *op = &body->u.update;
         struct sigchain_valset *set = lx_arena_alloc(a->arena, sizeof(*set));
         struct lx_reader rd = lx_reader_init(op->cert.p, op->cert.len);
-        struct lx_hash set_hash, msg;
+        struct lx_hash set_hash;
         struct lx_span value;
         uint64_t power;
         enum lx_err err = apply_get(a, SIGCHAIN_KIND_VALSET, NULL, 0, &value);
@@ -22,8 +22,8 @@ check_certificate(struct apply *a, const struct sigchain_op_body *body)
                 return LX_ERR_CORRUPT;
         sigchain_valset_hash(apply_ops(a), value.p, value.len, &set_hash);
         sigchain_update_message(apply_ops(a), (uint8_t)body->type, &a->context->chain_id, &set_hash,
-            op->expiry, op->what, &msg);
-        err = sigchain_valset_verify(a->context->ops, set, &rd, &msg, &power, NULL, NULL);
+            op->expiry, op->what, out_msg);
+        err = sigchain_valset_verify(a->context->ops, set, &rd, out_msg, &power, NULL, NULL);
         if (err == LX_OK)
                 err = lx_reader_end(&rd);
         if (err != LX_OK) {
@@ -37,24 +37,106 @@ check_certificate(struct apply *a, const struct sigchain_op_body *body)
         return LX_OK;
 }
 
+/* What was signed once works once: else anybody could bring back old values until the expiry. */
+static enum lx_err
+use_up(struct apply *a, const struct lx_hash *msg)
+{
+        uint8_t height[8];
+        struct lx_span value;
+        enum lx_err err = apply_get(a, SIGCHAIN_KIND_UPDATE, msg->b, LX_HASH_LEN, &value);
+
+        if (err == LX_OK) {
+                lx_why_set(a->why, "rule taken: this update was applied already");
+                return LX_ERR_EXISTS;
+        }
+        if (err != LX_ERR_ABSENT)
+                return err;
+        lx_put_be64(height, a->context->height);
+        apply_put(a, SIGCHAIN_KIND_UPDATE, msg->b, LX_HASH_LEN, LX_SPAN(height, sizeof(height)));
+        return LX_OK;
+}
+
+/* What stays as genesis had it, and the rule version, which is raised only. */
+static enum lx_err
+check_params(
+    struct apply *a, const struct sigchain_params *before, const struct sigchain_params *after)
+{
+        if (after->value[SIGCHAIN_RULE_VERSION] < before->value[SIGCHAIN_RULE_VERSION])
+                return apply_refuse(a, "rule-version", "it is raised only");
+        for (unsigned id = 1; id < SIGCHAIN_PARAM_COUNT_; id++)
+                if (sigchain_param_row(id)->fixed && after->value[id] != before->value[id])
+                        return apply_refuse(a, "parameters", "%s stays as genesis has it",
+                            sigchain_param_row(id)->name);
+        return LX_OK;
+}
+
 static enum lx_err
 update_params(struct apply *a, struct lx_span what)
 {
-        struct sigchain_params params;
-        enum lx_err err = sigchain_params_decode(what.p, what.len, &params);
-        uint8_t bytes[256];
+        struct sigchain_params before, after;
+        uint8_t bytes[SIGCHAIN_PARAMS_BYTES_MAX];
         struct lx_writer wr = lx_writer_init(bytes, sizeof(bytes));
+        struct lx_span value;
+        enum lx_err err = apply_get(a, SIGCHAIN_KIND_PARAMS, NULL, 0, &value);
 
+        if (err != LX_OK || sigchain_params_decode(value.p, value.len, &before) != LX_OK)
+                return LX_ERR_CORRUPT;
+        after = before;
+        err = sigchain_params_change(what.p, what.len, &after);
         if (err != LX_OK) {
                 lx_why_set(a->why, "rule parameters: they are malformed or out of range: %s",
                     lx_err_text(err));
                 return err;
         }
-        if (params.value[SIGCHAIN_RULE_VERSION] < a->context->params->value[SIGCHAIN_RULE_VERSION])
-                return apply_refuse(a, "rule-version", "it is raised only");
-        sigchain_params_encode(&params, &wr);
+        err = check_params(a, &before, &after);
+        if (err != LX_OK)
+                return err;
+        sigchain_params_encode(&after, &wr);
         lx_assert(lx_writer_end(&wr) == LX_OK);
         apply_put(a, SIGCHAIN_KIND_PARAMS, NULL, 0, LX_SPAN(bytes, wr.len));
+        return LX_OK;
+}
+
+static enum lx_err
+update_validators(struct apply *a, struct lx_span what)
+{
+        struct sigchain_valset *set = lx_arena_alloc(a->arena, sizeof(*set));
+        enum lx_err err = sigchain_valset_decode(what.p, what.len, set);
+
+        if (err != LX_OK) {
+                lx_why_set(a->why, "rule validators: the new set is malformed: %s", lx_err_text(err));
+                return err;
+        }
+        apply_put(a, SIGCHAIN_KIND_VALSET, NULL, 0, what);
+        return LX_OK;
+}
+
+/* Give a node its roles; 0 takes them away. An offer to another owner falls. */
+static enum lx_err
+admit_node(struct apply *a, struct lx_span what)
+{
+        struct lx_reader rd = lx_reader_init(what.p, what.len);
+        struct lx_hash address = lx_read_hash(&rd);
+        uint64_t roles = lx_read_u64(&rd);
+        struct sigchain_object *object = lx_arena_alloc(a->arena, sizeof(*object));
+        struct sigchain_register reg;
+        enum lx_err err = lx_reader_end(&rd);
+
+        if (err != LX_OK) {
+                lx_why_set(a->why, "rule node: an address and roles are admitted, nothing else");
+                return err;
+        }
+        err = apply_get_register(a, &address, &reg);
+        if (err != LX_OK)
+                return err;
+        if (reg.type != SIGCHAIN_NODE)
+                return apply_refuse(a, "node", "only node registers are admitted");
+        if (sigchain_object_decode(reg.data, object) != LX_OK)
+                return LX_ERR_CORRUPT;
+        apply_set_u64(object, "roles", roles);
+        reg.data = apply_encode_object(a, object);
+        reg.pending = (struct lx_hash){{0}};
+        apply_put_register(a, &address, &reg);
         return LX_OK;
 }
 
@@ -62,7 +144,7 @@ enum lx_err
 apply_update(struct apply *a, const struct sigchain_op_body *body)
 {
         const struct sigchain_op_update *op = &body->u.update;
-        struct sigchain_valset *set;
+        struct lx_hash msg;
         enum lx_err err;
 
         if (op->expiry < a->context->height) {
@@ -70,19 +152,15 @@ apply_update(struct apply *a, const struct sigchain_op_body *body)
                     (unsigned long long)op->expiry);
                 return LX_ERR_EXPIRED;
         }
-        err = check_certificate(a, body);
+        err = check_certificate(a, body, &msg);
+        if (err == LX_OK)
+                err = use_up(a, &msg);
         if (err != LX_OK)
                 return err;
         if (body->type == SIGCHAIN_OP_PARAMETER_UPDATE)
                 return update_params(a, op->what);
-        set = lx_arena_alloc(a->arena, sizeof(*set));
-        err = sigchain_valset_decode(op->what.p, op->what.len, set);
-        if (err != LX_OK) {
-                lx_why_set(a->why, "rule validators: the new set is malformed: %s", lx_err_text(err));
-                return err;
-        }
-        apply_put(a, SIGCHAIN_KIND_VALSET, NULL, 0, op->what);
-        return LX_OK;
+        return body->type == SIGCHAIN_OP_NODE_ADMIT ? admit_node(a, op->what)
+                                                    : update_validators(a, op->what);
 }
 
 /* ---- genesis ---------------------------------------------------------------------------------- */

@@ -3,7 +3,8 @@
 #include "sigchain/op.h"
 
 static const char *const NAMES[] = {NULL, "create", "write", "append", "transfer", "claim", "debit",
-    "credit", "revoke", "validator-update", "parameter-update"};
+    "credit", "revoke", "validator-update", "parameter-update",
+    "node-admit"};
 
 #define BODY_MAX UINT16_MAX
 
@@ -17,6 +18,12 @@ uint64_t
 sigchain_op_cost(unsigned type, size_t body_len)
 {
         return sigchain_op_name(type) != NULL ? 1 + (body_len + 1023) / 1024 : 0;
+}
+
+uint64_t
+sigchain_manifest_cost(uint64_t len)
+{
+        return (len + 1023) / 1024;
 }
 
 static void
@@ -77,6 +84,7 @@ sigchain_op_encode(const struct sigchain_op_body *body, struct lx_writer *wr)
                 break;
         case SIGCHAIN_OP_VALIDATOR_UPDATE:
         case SIGCHAIN_OP_PARAMETER_UPDATE:
+        case SIGCHAIN_OP_NODE_ADMIT:
                 lx_write_u64(wr, body->u.update.expiry);
                 lx_write_var16(wr, body->u.update.what);
                 lx_write_bytes(wr, body->u.update.cert.p, body->u.update.cert.len);
@@ -142,6 +150,7 @@ read_body(struct lx_reader *rd, struct sigchain_op_body *body)
                 break;
         case SIGCHAIN_OP_VALIDATOR_UPDATE:
         case SIGCHAIN_OP_PARAMETER_UPDATE:
+        case SIGCHAIN_OP_NODE_ADMIT:
                 body->u.update.expiry = lx_read_u64(rd);
                 body->u.update.what = lx_read_var16(rd, BODY_MAX);
                 body->u.update.cert = lx_read_span(rd, rd->left);

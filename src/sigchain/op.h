@@ -12,8 +12,10 @@
  *   credit            tx id (32), u8 operation, account
  *   revoke            digest (32): of this chain's own releases and approvals, for ever
  *   validator-update  u64 expiry, var16 validator set, certificate (rest; valset.h)
- *   parameter-update  u64 expiry, var16 parameters, certificate (rest)
- * Threads: pure. Spec: doc/operations-of-the-ledger.md.
+ *   parameter-update  u64 expiry, var16 parameters (those that change), certificate (rest)
+ *   node-admit        u64 expiry, var16 (node register's address, u64 roles), certificate (rest)
+ * The last three are signed by the validators and each such signature works once (apply_update.c).
+ * Threads: pure. Spec: doc/transaction.md.
  */
 #ifndef LX_SIGCHAIN_OP_H
 #define LX_SIGCHAIN_OP_H
@@ -32,7 +34,8 @@ enum sigchain_op_type {
         SIGCHAIN_OP_CREDIT = 7,
         SIGCHAIN_OP_REVOKE = 8,
         SIGCHAIN_OP_VALIDATOR_UPDATE = 9,
-        SIGCHAIN_OP_PARAMETER_UPDATE = 10
+        SIGCHAIN_OP_PARAMETER_UPDATE = 10,
+        SIGCHAIN_OP_NODE_ADMIT = 11
 };
 
 #define SIGCHAIN_ENTRIES_MAX 100
@@ -42,6 +45,8 @@ enum sigchain_op_type {
 const char *sigchain_op_name(unsigned type);
 /** What it costs at a fee of 1 per unit, for a body of @body_len bytes; 0 for an unknown type. */
 uint64_t sigchain_op_cost(unsigned type, size_t body_len);
+/** What a manifest of @len bytes costs on top: everybody stores it. */
+uint64_t sigchain_manifest_cost(uint64_t len);
 
 /* The decoded bodies. Spans point into the body. */
 struct sigchain_op_create {
@@ -80,7 +85,7 @@ struct sigchain_op_revoke {
 };
 struct sigchain_op_update {
         uint64_t expiry;
-        struct lx_span what; /* encoded validator set or parameters */
+        struct lx_span what; /* encoded validator set, parameters, or address and roles */
         struct lx_span cert; /* update certificate, valset.h */
 };
 

@@ -8,22 +8,23 @@
 
 #define GENESIS_VERSION 1u
 #define TEXT_MAX_BYTES 32
+#define ULA 0xfd /* RFC 4193 3.1: the first byte of locally assigned prefixes */
 
 static const struct sigchain_param_row ROWS[SIGCHAIN_PARAM_COUNT_] = {
-    {0, NULL, 0, 0, 0},
-    {SIGCHAIN_RULE_VERSION, "rule-version", 1, 1, 65535},
-    {SIGCHAIN_FEE_UNIT, "fee-unit", 0, 0, 1ull << 40},
-    {SIGCHAIN_STAMP_BITS, "stamp-bits", 0, 0, 40},
-    {SIGCHAIN_BLOCK_BYTES, "block-bytes", 8u << 20, 1u << 17, 64u << 20},
-    {SIGCHAIN_BLOCK_OPS, "block-ops", 20000, 100, 1000000},
-    {SIGCHAIN_CHAIN_OPS, "chain-ops", 10000, 100, 1000000},
-    {SIGCHAIN_INDEX_INSERTS, "index-inserts", 65536, 1024, 65536},
-    {SIGCHAIN_MANIFEST_BYTES, "manifest-bytes", 16u << 20, 1u << 16, 16u << 20},
-    {SIGCHAIN_TRUST_DAYS, "trust-days", 400, 1, 4000},
-    {SIGCHAIN_KDF_NAME_MEM, "kdf-name-mem", 65536, 65536, 4u << 20},
-    {SIGCHAIN_KDF_NAME_PASSES, "kdf-name-passes", 3, 3, 64},
-    {SIGCHAIN_EVIDENCE_BLOCKS, "evidence-blocks", 100000, 1, 1ull << 32},
-    {SIGCHAIN_HEARTBEAT_MS, "heartbeat-ms", 10000, 0, 86400000},
+    {0, NULL, 0, 0, 0, false},
+    {SIGCHAIN_RULE_VERSION, "rule-version", 1, 1, 65535, false},
+    {SIGCHAIN_FEE_UNIT, "fee-unit", 0, 0, 1ull << 40, false},
+    {SIGCHAIN_STAMP_BITS, "stamp-bits", 0, 0, 40, false},
+    {SIGCHAIN_BLOCK_BYTES, "block-bytes", 8u << 20, 1u << 17, 64u << 20, false},
+    {SIGCHAIN_BLOCK_OPS, "block-ops", 20000, 100, 1000000, false},
+    {SIGCHAIN_CHAIN_OPS, "chain-ops", 10000, 100, 1000000, false},
+    {SIGCHAIN_INDEX_INSERTS, "index-inserts", 65536, 1024, 65536, false},
+    {SIGCHAIN_MANIFEST_BYTES, "manifest-bytes", 16u << 20, 1u << 16, 16u << 20, false},
+    {SIGCHAIN_TRUST_DAYS, "trust-days", 400, 1, 4000, true},
+    {SIGCHAIN_KDF_NAME_MEM, "kdf-name-mem", 65536, 65536, 4u << 20, true},
+    {SIGCHAIN_KDF_NAME_PASSES, "kdf-name-passes", 3, 3, 64, true},
+    {SIGCHAIN_EVIDENCE_BLOCKS, "evidence-blocks", 100000, 1, 1ull << 32, false},
+    {SIGCHAIN_HEARTBEAT_MS, "heartbeat-ms", 10000, 0, 86400000, false},
 };
 
 const struct sigchain_param_row *
@@ -55,7 +56,6 @@ read_params(struct lx_reader *rd, struct sigchain_params *params)
         unsigned count = lx_read_u16(rd);
         unsigned before = 0;
 
-        sigchain_params_defaults(params);
         for (; count > 0 && rd->err == LX_OK; count--) {
                 unsigned id = lx_read_u16(rd);
                 uint64_t value = lx_read_u64(rd);
@@ -76,9 +76,16 @@ read_params(struct lx_reader *rd, struct sigchain_params *params)
 enum lx_err
 sigchain_params_decode(const uint8_t *bytes, size_t len, struct sigchain_params *out_params)
 {
+        sigchain_params_defaults(out_params);
+        return sigchain_params_change(bytes, len, out_params);
+}
+
+enum lx_err
+sigchain_params_change(const uint8_t *bytes, size_t len, struct sigchain_params *params)
+{
         struct lx_reader rd = lx_reader_init(bytes, len);
 
-        read_params(&rd, out_params);
+        read_params(&rd, params);
         return lx_reader_end(&rd);
 }
 
@@ -131,17 +138,6 @@ read_text(struct lx_reader *rd, char out[TEXT_MAX_BYTES + 1])
         out[text.len] = '\0';
 }
 
-/* Parameters as part of a longer message: their count says where they end. All must be there. */
-static void
-read_params_part(struct lx_reader *rd, struct sigchain_params *params)
-{
-        struct lx_reader part = lx_read_part(rd, 2 + 10 * (SIGCHAIN_PARAM_COUNT_ - 1));
-
-        read_params(&part, params);
-        if (lx_reader_end(&part) != LX_OK)
-                lx_reader_fail(rd, lx_reader_end(&part));
-}
-
 static void
 read_token(struct lx_reader *rd, struct sigchain_genesis *g)
 {
@@ -167,6 +163,19 @@ read_token(struct lx_reader *rd, struct sigchain_genesis *g)
                 lx_reader_fail(rd, LX_ERR_RANGE);
 }
 
+/* Order of root prefixes: instance, family, prefix, bits. */
+static int
+compare_roots(const struct sigchain_root_prefix *x, const struct sigchain_root_prefix *y)
+{
+        int order = memcmp(x->prefix, y->prefix, sizeof(x->prefix)); /* public */
+
+        if (x->instance != y->instance)
+                return x->instance < y->instance ? -1 : 1;
+        if (x->family != y->family)
+                return x->family < y->family ? -1 : 1;
+        return order != 0 ? order : (x->bits > y->bits) - (x->bits < y->bits);
+}
+
 static void
 read_roots(struct lx_reader *rd, struct sigchain_genesis *g)
 {
@@ -184,6 +193,8 @@ read_roots(struct lx_reader *rd, struct sigchain_genesis *g)
                 if ((root->family != 4 && root->family != 6) ||
                     root->bits > (root->family == 4 ? 32 : 128))
                         lx_reader_fail(rd, LX_ERR_RANGE);
+                if (i > 0 && compare_roots(&g->root[i - 1], root) >= 0)
+                        lx_reader_fail(rd, LX_ERR_FORMAT);
         }
 }
 
@@ -201,12 +212,15 @@ sigchain_genesis_decode(const uint8_t *bytes, size_t len, struct sigchain_genesi
         if (rd.err == LX_OK && out_genesis->network[0] == '\0')
                 lx_reader_fail(&rd, LX_ERR_RANGE);
         out_genesis->time_ms = lx_read_u64(&rd);
-        read_params_part(&rd, &out_genesis->params);
+        sigchain_params_defaults(&out_genesis->params);
+        read_params(&rd, &out_genesis->params);
         set = lx_read_var16(&rd, SIGCHAIN_VALSET_BYTES_MAX);
         if (rd.err == LX_OK)
                 lx_reader_fail(&rd, sigchain_valset_decode(set.p, set.len, &out_genesis->validators));
         read_token(&rd, out_genesis);
         lx_read_bytes(&rd, out_genesis->eid_prefix, sizeof(out_genesis->eid_prefix));
+        if (rd.err == LX_OK && out_genesis->eid_prefix[0] != ULA)
+                lx_reader_fail(&rd, LX_ERR_RANGE);
         read_roots(&rd, out_genesis);
         return lx_reader_end(&rd);
 }

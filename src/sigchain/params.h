@@ -2,11 +2,13 @@
  * sigchain/params.h - the network's parameters and its genesis document.
  *
  * Parameters: u16 count, each u16 id, u64 value; ids rise strictly; one row each in params.c (id,
- * name, default, minimum, maximum). They are state (kind PARAMS), changed by parameter-update.
+ * name, default, minimum, maximum, whether it stays as genesis has it). They are state (kind PARAMS),
+ * changed by parameter-update, which names those that change. A newer program knows more of them: a
+ * document or state without one means its default.
  * Genesis document, canonical binary: u8 version 1, str8 network name, u64 time (ms), parameters,
  * validator set (var16), token: str8 name, u8 decimals, u64 supply; u16 allocations, each genesis
- * id and u64 amount (sum = supply); eid prefix (4 bytes, a ULA /32); u16 root prefixes, each u32
- * instance, u8 family, 16 bytes, u8 bits, owner. The chain id is H(lx.chain, bytes). JSON is only
+ * id and u64 amount (sum = supply), ids rising strictly; eid prefix (4 bytes, a ULA /32: fd...); u16
+ * root prefixes, rising strictly, each u32 instance, u8 family, 16 bytes, u8 bits, owner. The chain id is H(lx.chain, bytes). JSON is only
  * its face (ledger/genesis_json.h). Threads: pure. Spec: doc/genesis.md.
  */
 #ifndef LX_SIGCHAIN_PARAMS_H
@@ -42,6 +44,7 @@ struct sigchain_param_row {
         enum sigchain_param id;
         const char *name; /* "block-bytes" */
         uint64_t def, min, max;
+        bool fixed; /* stays as genesis has it */
 };
 
 /** The rows, by id; NULL for an id without one. */
@@ -54,6 +57,11 @@ void sigchain_params_encode(const struct sigchain_params *params, struct lx_writ
 LX_MUST_CHECK enum lx_err sigchain_params_decode(
     const uint8_t *bytes, size_t len, struct sigchain_params *out_params);
 
+/** Give the parameters that the bytes name their values; on an error @params is undefined. */
+LX_MUST_CHECK enum lx_err sigchain_params_change(
+    const uint8_t *bytes, size_t len, struct sigchain_params *params);
+
+#define SIGCHAIN_PARAMS_BYTES_MAX (2 + 10 * SIGCHAIN_PARAM_COUNT_)
 #define SIGCHAIN_ALLOCATIONS_MAX 256
 #define SIGCHAIN_ROOTS_MAX 256
 #define SIGCHAIN_GENESIS_MAX (64u * 1024)

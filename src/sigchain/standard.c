@@ -48,12 +48,19 @@ static const struct sigchain_schema_field PREFIX_FIELDS[] = {
     {"eid", SIGCHAIN_ADDRESS, MUTABLE, 0}, {NULL, SIGCHAIN_U64, FIXED, 0}};
 static const struct sigchain_schema_field NODE_FIELDS[] = {
     {"key", SIGCHAIN_BYTES, FIXED, 32}, {"rlocs", SIGCHAIN_BYTES, MUTABLE, 0},
-    {"roles", SIGCHAIN_U64, MUTABLE, 0}, {NULL, SIGCHAIN_U64, FIXED, 0}};
+    {"roles", SIGCHAIN_U64, SYSTEM, 0}, {NULL, SIGCHAIN_U64, FIXED, 0}};
 static const struct sigchain_schema_field DEVICE_FIELDS[] = {
     {"key", SIGCHAIN_BYTES, MUTABLE, 32}, {"rights", SIGCHAIN_U64, MUTABLE, 0},
     {NULL, SIGCHAIN_U64, FIXED, 0}};
 static const struct sigchain_schema_field VALIDATOR_FIELDS[] = {
     {"key", SIGCHAIN_BYTES, FIXED, 32}, {"name", SIGCHAIN_TEXT, FIXED, 0},
+    {NULL, SIGCHAIN_U64, FIXED, 0}};
+static const struct sigchain_schema_field DELEGATION_FIELDS[] = {
+    {"key", SIGCHAIN_BYTES, FIXED, 32}, {"operations", SIGCHAIN_U64, FIXED, 0},
+    {"allowance", SIGCHAIN_U64, FIXED, 0}, {"until", SIGCHAIN_U64, MUTABLE, 0},
+    {NULL, SIGCHAIN_U64, FIXED, 0}};
+static const struct sigchain_schema_field OWNERS_FIELDS[] = {
+    {"need", SIGCHAIN_U64, FIXED, 0}, {"members", SIGCHAIN_BYTES, FIXED, 0},
     {NULL, SIGCHAIN_U64, FIXED, 0}};
 
 static const struct sigchain_standard STANDARDS[] = {
@@ -75,8 +82,8 @@ static const struct sigchain_standard STANDARDS[] = {
     {SIGCHAIN_NODE, "node", true, NODE_FIELDS},
     {SIGCHAIN_DEVICE, "device", true, DEVICE_FIELDS},
     {SIGCHAIN_VALIDATOR, "validator", true, VALIDATOR_FIELDS},
-    {SIGCHAIN_DELEGATION, "delegation", false, NULL},
-    {SIGCHAIN_OWNERS, "owners", false, NULL},
+    {SIGCHAIN_DELEGATION, "delegation", false, DELEGATION_FIELDS},
+    {SIGCHAIN_OWNERS, "owners", false, OWNERS_FIELDS},
 };
 /* clang-format on */
 

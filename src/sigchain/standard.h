@@ -18,9 +18,13 @@
  *            sealed u64 (mutable)                         canonical key: u32 instance, eid (16)
  * prefix     instance u64, family u64, prefix bytes, bits u64, eid address (mutable; zero: none)
  *                                                        canonical key: u32, u8 family, 16, u8 bits
- * node       key bytes(32), rlocs bytes (mutable), roles u64 (mutable)
+ * node       key bytes(32), rlocs bytes (mutable), roles u64 (system: 0 until node-admit sets it)
  * device     key bytes(32) (mutable), rights u64 (mutable)
  * validator  key bytes(32), name text
+ * Reserved, refused when created (the formats stand, their rules come later):
+ * delegation key bytes(32), operations u64 (bit t: operation type t), allowance u64 (of the genesis
+ *            token), until u64 (height, mutable)
+ * owners     need u64, members bytes (genesis ids, rising): M-of-N, named by register flag bit 0
  *
  * Names: 1 to 63 bytes of [a-z0-9-], not starting or ending with '-', joined by dots to at most 200
  * bytes. "a" is free for all; "host.a" may only be made by the owner of namespace "a".

@@ -26,6 +26,7 @@
 #define SIGCHAIN_TX_MAX (60u * 1024)
 #define SIGCHAIN_OPS_MAX 100
 #define SIGCHAIN_WITNESSES_MAX 4
+#define SIGCHAIN_FREE_OPS 2 /* a first transaction with no more than these owes no fee */
 
 enum sigchain_role {
         SIGCHAIN_ROLE_CHAIN = 1,    /* the committed one-time key */

@@ -21,6 +21,15 @@ sigchain_valset_encode(const struct sigchain_valset *set, struct lx_writer *wr)
         }
 }
 
+static bool
+is_printable(struct lx_span text)
+{
+        for (size_t i = 0; i < text.len; i++)
+                if (text.p[i] < ' ' || text.p[i] > '~')
+                        return false;
+        return true;
+}
+
 enum lx_err
 sigchain_valset_decode(const uint8_t *bytes, size_t len, struct sigchain_valset *out_set)
 {
@@ -38,6 +47,8 @@ sigchain_valset_decode(const uint8_t *bytes, size_t len, struct sigchain_valset 
                 v->name = lx_read_str8(&rd, NAME_MAX_BYTES);
                 if (v->power == 0 || v->power > SIGCHAIN_POWER_MAX)
                         lx_reader_fail(&rd, LX_ERR_RANGE);
+                if (!is_printable(v->name))
+                        lx_reader_fail(&rd, LX_ERR_FORMAT);
                 if (i > 0 && memcmp(v[-1].key.b, v->key.b, LX_PUBKEY_LEN) >= 0) /* public */
                         lx_reader_fail(&rd, LX_ERR_FORMAT);
                 out_set->total += v->power;
