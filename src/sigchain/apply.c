@@ -48,8 +48,12 @@ remember(struct apply *a, enum sigchain_effect_type type, const struct lx_hash *
 {
         struct overlay *o = lx_arena_alloc(a->arena, sizeof(*o));
 
-        *o = (struct overlay){.next = a->overlay, .type = type, .id = *id, .level = level,
-            .index = index, .value = LX_SPAN(lx_arena_memdup(a->arena, value.p, value.len), value.len)};
+        *o = (struct overlay){.next = a->overlay,
+            .type = type,
+            .id = *id,
+            .level = level,
+            .index = index,
+            .value = LX_SPAN(lx_arena_memdup(a->arena, value.p, value.len), value.len)};
         a->overlay = o;
 }
 
@@ -87,8 +91,8 @@ apply_get(struct apply *a, enum sigchain_kind kind, const void *key, size_t key_
 }
 
 void
-apply_put(struct apply *a, enum sigchain_kind kind, const void *key, size_t key_len,
-    struct lx_span value)
+apply_put(
+    struct apply *a, enum sigchain_kind kind, const void *key, size_t key_len, struct lx_span value)
 {
         struct sigchain_effect effect = {.type = SIGCHAIN_EFFECT_STATE,
             .kind = kind,
@@ -156,8 +160,7 @@ apply_get_register(
     struct apply *a, const struct lx_hash *address, struct sigchain_register *out_reg)
 {
         struct lx_span value;
-        enum lx_err err =
-            apply_get(a, SIGCHAIN_KIND_REGISTER, address->b, LX_HASH_LEN, &value);
+        enum lx_err err = apply_get(a, SIGCHAIN_KIND_REGISTER, address->b, LX_HASH_LEN, &value);
 
         if (err == LX_ERR_ABSENT) {
                 char hex[LX_HEX_LEN(LX_HASH_LEN)];
@@ -168,7 +171,7 @@ apply_get_register(
         if (err != LX_OK)
                 return err;
         return sigchain_register_decode(value.p, value.len, out_reg) == LX_OK ? LX_OK
-                                                                             : LX_ERR_CORRUPT;
+                                                                              : LX_ERR_CORRUPT;
 }
 
 enum lx_err
@@ -234,12 +237,14 @@ check_place(struct apply *a, const struct sigchain_chain *chain)
         if (!lx_hash_eq(&tx->chain_id, &a->context->chain_id))
                 return apply_refuse(a, "network", "the transaction is for another network");
         if (tx->expiry != 0 && tx->expiry < a->context->height) {
-                lx_why_set(a->why, "rule expiry: it could be included up to height %llu, this is %llu",
+                lx_why_set(a->why,
+                    "rule expiry: it could be included up to height %llu, this is %llu",
                     (unsigned long long)tx->expiry, (unsigned long long)a->context->height);
                 return LX_ERR_EXPIRED;
         }
         if (tx->sequence != chain->sequence || !lx_hash_eq(&tx->previous, &chain->last)) {
-                lx_why_set(a->why, "rule sequence: transaction %llu of this chain comes next, not %llu",
+                lx_why_set(a->why,
+                    "rule sequence: transaction %llu of this chain comes next, not %llu",
                     (unsigned long long)chain->sequence, (unsigned long long)tx->sequence);
                 return LX_ERR_SEQUENCE;
         }
@@ -274,7 +279,8 @@ check_first(struct apply *a)
         struct lx_hash genesis;
 
         if (name == NULL || chain == NULL || a->tx->witness_count != 2)
-                return refuse_key(a, "a first transaction is signed by the chain's key and the name key");
+                return refuse_key(
+                    a, "a first transaction is signed by the chain's key and the name key");
         sigchain_genesis_id(apply_ops(a), &name->key, &genesis);
         if (!lx_hash_eq(&genesis, &a->tx->genesis))
                 return refuse_key(a, "the name key is not the one that the genesis id is of");
@@ -326,7 +332,8 @@ check_witnesses(struct apply *a, const struct sigchain_chain *chain)
                 return check_recovery(a, recovery);
         sigchain_next_hash(apply_ops(a), &key->key, &hash);
         if (!lx_hash_eq(&hash, &chain->next))
-                return refuse_key(a, "the key is not the one that the last transaction committed to");
+                return refuse_key(
+                    a, "the key is not the one that the last transaction committed to");
         return LX_OK;
 }
 
@@ -374,8 +381,7 @@ apply_in_arena(struct apply *a)
 {
         struct sigchain_chain chain = {.sequence = 0};
         struct lx_span value;
-        enum lx_err err =
-            apply_get(a, SIGCHAIN_KIND_CHAIN, a->signer.b, LX_HASH_LEN, &value);
+        enum lx_err err = apply_get(a, SIGCHAIN_KIND_CHAIN, a->signer.b, LX_HASH_LEN, &value);
 
         if (err == LX_OK && sigchain_chain_decode(value.p, value.len, &chain) != LX_OK)
                 return LX_ERR_CORRUPT;

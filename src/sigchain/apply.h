@@ -36,24 +36,24 @@ struct sigchain_view {
 };
 
 enum sigchain_effect_type {
-        SIGCHAIN_EFFECT_STATE,     /* state_key := value (empty: removed); kind and key say what it is */
+        SIGCHAIN_EFFECT_STATE, /* state_key := value (empty: removed); kind and key say what it is */
         SIGCHAIN_EFFECT_ENTRY,     /* entry number index of append register address */
         SIGCHAIN_EFFECT_LOG_NODE,  /* node (level, index) of that register's log */
         SIGCHAIN_EFFECT_TRIE_NODE, /* a trie node: hash, value */
-        SIGCHAIN_EFFECT_INDEX      /* insert the manifest of register address into its owner's index */
+        SIGCHAIN_EFFECT_INDEX /* insert the manifest of register address into its owner's index */
 };
 
 struct sigchain_effect {
         enum sigchain_effect_type type;
-        enum sigchain_kind kind;     /* STATE */
-        struct lx_span key;          /* STATE: the canonical key */
-        struct lx_hash state_key;    /* STATE */
-        struct lx_hash address;      /* ENTRY, LOG_NODE, INDEX */
-        struct lx_hash hash;         /* LOG_NODE, TRIE_NODE; INDEX: the manifest root */
-        unsigned level;              /* LOG_NODE */
-        uint64_t index;              /* ENTRY, LOG_NODE */
-        uint32_t entries;            /* INDEX: how many entries the manifest has */
-        struct lx_span value;        /* STATE, ENTRY, TRIE_NODE */
+        enum sigchain_kind kind;  /* STATE */
+        struct lx_span key;       /* STATE: the canonical key */
+        struct lx_hash state_key; /* STATE */
+        struct lx_hash address;   /* ENTRY, LOG_NODE, INDEX */
+        struct lx_hash hash;      /* LOG_NODE, TRIE_NODE; INDEX: the manifest root */
+        unsigned level;           /* LOG_NODE */
+        uint64_t index;           /* ENTRY, LOG_NODE */
+        uint32_t entries;         /* INDEX: how many entries the manifest has */
+        struct lx_span value;     /* STATE, ENTRY, TRIE_NODE */
 };
 
 /* Spans of the effect are valid during the call only. */
@@ -65,10 +65,10 @@ struct sigchain_sink {
 struct sigchain_context {
         const struct lx_crypto_ops *ops;
         struct lx_hash chain_id;
-        uint64_t height;                     /* of the block it goes into */
+        uint64_t height;                      /* of the block it goes into */
         const struct sigchain_params *params; /* in force for that block */
-        uint8_t eid_prefix[4];               /* from genesis */
-        struct lx_hash token;                /* address of the genesis token; zero: none */
+        uint8_t eid_prefix[4];                /* from genesis */
+        struct lx_hash token;                 /* address of the genesis token; zero: none */
 };
 
 /**
@@ -77,14 +77,14 @@ struct sigchain_context {
  * not there), LX_ERR_EXISTS, LX_ERR_DENIED (not the owner), LX_ERR_FORMAT, LX_ERR_LIMIT, or what the
  * view returned.
  */
-LX_MUST_CHECK enum lx_err sigchain_apply(const struct sigchain_context *context,
-    const struct sigchain_view *view, const struct sigchain_tx *tx, const struct sigchain_sink *sink,
-    struct lx_why *why);
+LX_MUST_CHECK enum lx_err
+sigchain_apply(const struct sigchain_context *context, const struct sigchain_view *view,
+    const struct sigchain_tx *tx, const struct sigchain_sink *sink, struct lx_why *why);
 
 /** Emit the state that the genesis document makes: parameters, set, token, accounts, prefixes. */
-LX_MUST_CHECK enum lx_err sigchain_apply_genesis(const struct lx_crypto_ops *ops,
-    const struct lx_hash *chain_id, const struct sigchain_genesis *genesis,
-    const struct sigchain_sink *sink, struct lx_why *why);
+LX_MUST_CHECK enum lx_err
+sigchain_apply_genesis(const struct lx_crypto_ops *ops, const struct lx_hash *chain_id,
+    const struct sigchain_genesis *genesis, const struct sigchain_sink *sink, struct lx_why *why);
 
 /** The address of the genesis token. */
 void sigchain_token_address(

@@ -50,8 +50,8 @@ void apply_put(struct apply *a, enum sigchain_kind kind, const void *key, size_t
 LX_MUST_CHECK enum lx_err apply_get_register(
     struct apply *a, const struct lx_hash *address, struct sigchain_register *out_reg);
 /** The same, which the signer must own. */
-LX_MUST_CHECK enum lx_err apply_get_owned(
-    struct apply *a, const struct lx_hash *address, struct sigchain_register *out_reg);
+LX_MUST_CHECK enum lx_err
+apply_get_owned(struct apply *a, const struct lx_hash *address, struct sigchain_register *out_reg);
 /** Emit the register; modified becomes the height. */
 void apply_put_register(
     struct apply *a, const struct lx_hash *address, const struct sigchain_register *reg);
@@ -60,8 +60,8 @@ struct lx_span apply_encode_object(struct apply *a, const struct sigchain_object
 /** Give u64 field @name, which must be there, a value. */
 void apply_set_u64(struct sigchain_object *object, const char *name, uint64_t value);
 /** A view of log and trie nodes through the overlay. */
-enum lx_err apply_log_node(
-    struct apply *a, const struct lx_hash *address, unsigned level, uint64_t index, struct lx_hash *out);
+enum lx_err apply_log_node(struct apply *a, const struct lx_hash *address, unsigned level,
+    uint64_t index, struct lx_hash *out);
 /** Emit node and remember it. */
 void apply_put_log_node(struct apply *a, const struct lx_hash *address, unsigned level,
     uint64_t index, const struct lx_hash *node);
@@ -70,8 +70,8 @@ enum lx_err apply_trie_node(void *arg, const struct lx_hash *hash, struct lx_buf
 /** Emit a trie node and remember it. */
 void apply_put_trie_node(void *arg, const struct lx_hash *hash, const uint8_t *bytes, size_t len);
 /** Say which rule forbids it: LX_ERR_RULE. */
-__attribute__((format(printf, 3, 4))) enum lx_err apply_refuse(
-    struct apply *a, const char *rule, const char *fmt, ...);
+__attribute__((format(printf, 3, 4))) enum lx_err
+apply_refuse(struct apply *a, const char *rule, const char *fmt, ...);
 
 /* The operations: checks and effects. */
 LX_MUST_CHECK enum lx_err apply_create(struct apply *a, const struct sigchain_op_body *body);
@@ -87,8 +87,8 @@ LX_MUST_CHECK enum lx_err apply_update(struct apply *a, const struct sigchain_op
 LX_MUST_CHECK enum lx_err apply_fee(struct apply *a);
 
 /* What creating a register of a type asks for beyond its schema. */
-LX_MUST_CHECK enum lx_err apply_check_new(
-    struct apply *a, enum sigchain_type type, struct sigchain_object *object);
+LX_MUST_CHECK enum lx_err
+apply_check_new(struct apply *a, enum sigchain_type type, struct sigchain_object *object);
 /** Enter prefix register @address, whose fields are @object, into its trie. */
 LX_MUST_CHECK enum lx_err apply_enter_prefix(
     struct apply *a, const struct sigchain_object *object, const struct lx_hash *address);

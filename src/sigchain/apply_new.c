@@ -28,14 +28,16 @@ check_crypto(struct apply *a, const struct sigchain_object *object)
 
         (void)sigchain_object_get_hash(object, "recovery", &recovery);
         if (kind != 1 && kind != 2)
-                return apply_refuse(a, "crypto", "the kind of secret is 1 (profile) or 2 (key file)");
+                return apply_refuse(
+                    a, "crypto", "the kind of secret is 1 (profile) or 2 (key file)");
         if (kind == 1 && lx_hash_is_zero(&recovery))
                 return apply_refuse(a, "recovery", "a profile needs a recovery hash");
         /* Of key files too, which have no use for it: so no register ever names a weaker one. */
         if (mem < LX_KDF_FLOOR_MEM_KIB || mem > LX_KDF_MAX_MEM_KIB ||
             passes < LX_KDF_FLOOR_PASSES || passes > LX_KDF_MAX_PASSES || lanes != 1)
                 return apply_refuse(a, "kdf",
-                    "Argon2id has %u to %u KiB, %u to %u passes and one lane here, not %llu, %llu, %llu",
+                    "Argon2id has %u to %u KiB, %u to %u passes and one lane here, not %llu, %llu, "
+                    "%llu",
                     LX_KDF_FLOOR_MEM_KIB, LX_KDF_MAX_MEM_KIB, LX_KDF_FLOOR_PASSES,
                     LX_KDF_MAX_PASSES, (unsigned long long)mem, (unsigned long long)passes,
                     (unsigned long long)lanes);
@@ -46,8 +48,8 @@ check_crypto(struct apply *a, const struct sigchain_object *object)
         bits = sigchain_stamp_bits(
             apply_ops(a), &a->context->chain_id, &a->signer, get_u64(object, "stamp"));
         if (bits < a->context->params->value[SIGCHAIN_STAMP_BITS])
-                return apply_refuse(a, "stamp", "the stamp has %u zero bits, %llu are asked for", bits,
-                    (unsigned long long)a->context->params->value[SIGCHAIN_STAMP_BITS]);
+                return apply_refuse(a, "stamp", "the stamp has %u zero bits, %llu are asked for",
+                    bits, (unsigned long long)a->context->params->value[SIGCHAIN_STAMP_BITS]);
         return LX_OK;
 }
 
@@ -70,7 +72,8 @@ check_name(struct apply *a, const struct sigchain_object *object)
             name->bytes.len - (size_t)(dot - name->bytes.p), &address);
         err = apply_get_register(a, &address, &reg);
         if (err == LX_ERR_ABSENT || (err == LX_OK && !lx_hash_eq(&reg.owner, &a->signer))) {
-                lx_why_replace(a->why, "rule namespace: only the owner of namespace %.*s makes this name",
+                lx_why_replace(a->why,
+                    "rule namespace: only the owner of namespace %.*s makes this name",
                     (int)(name->bytes.len - (size_t)(dot - name->bytes.p)), (const char *)dot);
                 return LX_ERR_DENIED;
         }
@@ -99,8 +102,10 @@ check_token(struct apply *a, const struct sigchain_object *object)
 {
         if (get_u64(object, "decimals") > 18)
                 return apply_refuse(a, "token", "at most 18 decimals");
-        if (get_u64(object, "balance") != get_u64(object, "supply") || get_u64(object, "supply") == 0)
-                return apply_refuse(a, "token", "a token starts with its whole supply, which is not 0");
+        if (get_u64(object, "balance") != get_u64(object, "supply") ||
+            get_u64(object, "supply") == 0)
+                return apply_refuse(
+                    a, "token", "a token starts with its whole supply, which is not 0");
         return LX_OK;
 }
 
@@ -144,9 +149,8 @@ check_release(struct apply *a, const struct sigchain_object *object)
         else if (err == LX_OK && manifest.len > limit)
                 err = apply_refuse(a, "manifest", "it has %zu bytes, at most %llu are allowed",
                     manifest.len, (unsigned long long)limit);
-        else if (err == LX_OK &&
-            (manifest.len != get_u64(object, "size") ||
-                count_entries(&manifest) != get_u64(object, "entries")))
+        else if (err == LX_OK && (manifest.len != get_u64(object, "size") ||
+                                     count_entries(&manifest) != get_u64(object, "entries")))
                 err = apply_refuse(a, "manifest", "size or entries differ from the manifest's");
         a->cost += sigchain_manifest_cost(manifest.len);
         lx_buf_clear(&manifest);
@@ -174,7 +178,8 @@ static enum lx_err
 check_node(struct apply *a, const struct sigchain_object *object)
 {
         if (get_u64(object, "roles") != 0)
-                return apply_refuse(a, "node", "a node starts without roles: the validators admit it");
+                return apply_refuse(
+                    a, "node", "a node starts without roles: the validators admit it");
         return LX_OK;
 }
 
@@ -257,8 +262,7 @@ check_parent(struct apply *a, const struct merkle_trie_nodes *nodes, const struc
         struct merkle_bits found_bits;
         struct lx_hash address;
         bool found;
-        enum lx_err err =
-            merkle_trie_match(nodes, root, bits, &found_bits, &address, &found);
+        enum lx_err err = merkle_trie_match(nodes, root, bits, &found_bits, &address, &found);
 
         if (err != LX_OK)
                 return err;
@@ -269,7 +273,8 @@ check_parent(struct apply *a, const struct merkle_trie_nodes *nodes, const struc
                 return LX_ERR_CORRUPT; /* its register would have been found: rule taken */
         err = apply_get_register(a, &address, &parent);
         if (err == LX_OK && !lx_hash_eq(&parent.owner, &a->signer)) {
-                lx_why_set(a->why, "rule prefix-parent: the covering prefix belongs to another chain");
+                lx_why_set(
+                    a->why, "rule prefix-parent: the covering prefix belongs to another chain");
                 return LX_ERR_DENIED;
         }
         return err;

@@ -65,8 +65,8 @@ new_address(struct apply *a, const struct sigchain_standard *standard,
         else if (key_len > 0)
                 sigchain_address(apply_ops(a), standard->type, key, key_len, out_address);
         else
-                sigchain_address_created(apply_ops(a), standard->type, &a->signer, a->tx->sequence,
-                    a->op, out_address);
+                sigchain_address_created(
+                    apply_ops(a), standard->type, &a->signer, a->tx->sequence, a->op, out_address);
         err = apply_get(a, SIGCHAIN_KIND_REGISTER, out_address->b, LX_HASH_LEN, &ignored);
         if (err == LX_OK) {
                 lx_why_set(a->why, "rule taken: this %s is taken already", standard->name);
@@ -98,12 +98,14 @@ apply_create(struct apply *a, const struct sigchain_op_body *body)
         enum lx_err err;
 
         if (standard == NULL)
-                return apply_refuse(a, "type", "there is no register type %u", (unsigned)create->type);
+                return apply_refuse(
+                    a, "type", "there is no register type %u", (unsigned)create->type);
         if (!standard->by_user)
                 return apply_refuse(a, "type", "a %s register can't be created", standard->name);
         if ((create->type == SIGCHAIN_CRYPTO) != (a->tx->sequence == 0 && a->op == 0))
                 return apply_refuse(a, "first-transaction",
-                    "the crypto register is created by the first operation of a chain, and only there");
+                    "the crypto register is created by the first operation of a chain, and only "
+                    "there");
         err = first_data(a, create, standard, object, &reg.data);
         if (err == LX_OK)
                 err = new_address(a, standard, object, &address);
@@ -127,15 +129,16 @@ static bool
 may_write(const struct apply *a, const struct sigchain_field *field)
 {
         return field->access == SIGCHAIN_MUTABLE ||
-            (a->recovery && a->op == 0 && field->access == SIGCHAIN_SYSTEM &&
-                field->name.len == 8 && memcmp(field->name.p, "recovery", 8) == 0); /* public */
+               (a->recovery && a->op == 0 && field->access == SIGCHAIN_SYSTEM &&
+                   field->name.len == 8 && memcmp(field->name.p, "recovery", 8) == 0); /* public */
 }
 
 static bool
 same_value(const struct sigchain_field *x, const struct sigchain_field *y)
 {
         return x->u64 == y->u64 && x->bytes.len == y->bytes.len &&
-            (x->bytes.len == 0 || memcmp(x->bytes.p, y->bytes.p, x->bytes.len) == 0); /* public */
+               (x->bytes.len == 0 ||
+                   memcmp(x->bytes.p, y->bytes.p, x->bytes.len) == 0); /* public */
 }
 
 static enum lx_err
@@ -198,8 +201,8 @@ write_fields(struct apply *a, const struct sigchain_standard *standard,
         enum lx_err err = sigchain_object_decode(data, changes);
 
         if (err != LX_OK) {
-                lx_why_set(a->why, "rule fields: the fields to write are malformed: %s",
-                    lx_err_text(err));
+                lx_why_set(
+                    a->why, "rule fields: the fields to write are malformed: %s", lx_err_text(err));
                 return err;
         }
         if (sigchain_object_decode(reg->data, object) != LX_OK)
@@ -281,8 +284,8 @@ load_frontier(struct apply *a, const struct lx_hash *address, uint64_t count,
 
                 if ((count >> level & 1) == 0)
                         continue;
-                err = apply_log_node(
-                    a, address, level, start >> level, &out_frontier->peak[peak++]);
+                err =
+                    apply_log_node(a, address, level, start >> level, &out_frontier->peak[peak++]);
                 if (err != LX_OK)
                         return err == LX_ERR_ABSENT ? LX_ERR_CORRUPT : err;
                 start += 1ull << level;
@@ -341,7 +344,7 @@ has_roles(const struct sigchain_register *reg)
         uint64_t roles = 0;
 
         return sigchain_object_decode(reg->data, &object) == LX_OK &&
-            sigchain_object_get_u64(&object, "roles", &roles) && roles != 0;
+               sigchain_object_get_u64(&object, "roles", &roles) && roles != 0;
 }
 
 enum lx_err

@@ -90,7 +90,8 @@ apply_debit(struct apply *a, const struct sigchain_op_body *body)
                 return apply_refuse(a, "amount", "the amount is zero");
         if (to.reg.type != SIGCHAIN_ACCOUNT || !lx_hash_eq(&from.token, &to.token) ||
             lx_hash_eq(&op->from, &op->to))
-                return apply_refuse(a, "account", "the receiver is another account of the same token");
+                return apply_refuse(
+                    a, "account", "the receiver is another account of the same token");
         if (op->expiry != 0 && op->expiry <= a->context->height)
                 return apply_refuse(a, "debit-expiry", "height %llu is not above this block's %llu",
                     (unsigned long long)op->expiry, (unsigned long long)a->context->height);
@@ -111,7 +112,7 @@ may_credit(const struct apply *a, const struct sigchain_debit *debit, const stru
         if (lx_hash_eq(account, &debit->to))
                 return true;
         return debit->expiry != 0 && a->context->height >= debit->expiry &&
-            lx_hash_eq(account, &debit->from);
+               lx_hash_eq(account, &debit->from);
 }
 
 enum lx_err
@@ -158,9 +159,8 @@ enum lx_err
 apply_fee(struct apply *a)
 {
         const struct sigchain_tx *tx = a->tx;
-        uint64_t least = is_paid_by_stamp(tx)
-            ? 0
-            : a->cost * a->context->params->value[SIGCHAIN_FEE_UNIT];
+        uint64_t least =
+            is_paid_by_stamp(tx) ? 0 : a->cost * a->context->params->value[SIGCHAIN_FEE_UNIT];
         struct account account;
         enum lx_err err;
 

@@ -32,8 +32,9 @@ check_certificate(struct apply *a, const struct sigchain_op_body *body, struct l
                 return err;
         }
         if (!sigchain_is_two_thirds(power, set->total))
-                return apply_refuse(a, "certificate", "%llu of %llu power signed, more than 2/3 must",
-                    (unsigned long long)power, (unsigned long long)set->total);
+                return apply_refuse(a, "certificate",
+                    "%llu of %llu power signed, more than 2/3 must", (unsigned long long)power,
+                    (unsigned long long)set->total);
         return LX_OK;
 }
 
@@ -104,7 +105,8 @@ update_validators(struct apply *a, struct lx_span what)
         enum lx_err err = sigchain_valset_decode(what.p, what.len, set);
 
         if (err != LX_OK) {
-                lx_why_set(a->why, "rule validators: the new set is malformed: %s", lx_err_text(err));
+                lx_why_set(
+                    a->why, "rule validators: the new set is malformed: %s", lx_err_text(err));
                 return err;
         }
         apply_put(a, SIGCHAIN_KIND_VALSET, NULL, 0, what);
@@ -175,16 +177,20 @@ sigchain_token_address(
 static struct sigchain_field
 field_u64(const char *name, enum sigchain_access access, uint64_t value)
 {
-        return (struct sigchain_field){.name = LX_SPAN(name, strlen(name)), .type = SIGCHAIN_U64,
-            .access = access, .u64 = value};
+        return (struct sigchain_field){.name = LX_SPAN(name, strlen(name)),
+            .type = SIGCHAIN_U64,
+            .access = access,
+            .u64 = value};
 }
 
 static struct sigchain_field
 field_bytes(const char *name, enum sigchain_field_type type, enum sigchain_access access,
     const void *p, size_t len)
 {
-        return (struct sigchain_field){.name = LX_SPAN(name, strlen(name)), .type = type,
-            .access = access, .bytes = LX_SPAN(p, len)};
+        return (struct sigchain_field){.name = LX_SPAN(name, strlen(name)),
+            .type = type,
+            .access = access,
+            .bytes = LX_SPAN(p, len)};
 }
 
 static void
@@ -203,8 +209,8 @@ put_token(struct apply *a, const struct sigchain_genesis *g)
 {
         const struct lx_hash nobody = {{0}};
         struct sigchain_object object = {.count = 4,
-            .field = {
-                field_bytes("name", SIGCHAIN_TEXT, SIGCHAIN_FIXED, g->token_name, strlen(g->token_name)),
+            .field = {field_bytes("name", SIGCHAIN_TEXT, SIGCHAIN_FIXED, g->token_name,
+                          strlen(g->token_name)),
                 field_u64("decimals", SIGCHAIN_FIXED, g->token_decimals),
                 field_u64("supply", SIGCHAIN_FIXED, g->token_supply),
                 field_u64("balance", SIGCHAIN_SYSTEM, 0)}};
@@ -281,8 +287,8 @@ sigchain_apply_genesis(const struct lx_crypto_ops *ops, const struct lx_hash *ch
         struct sigchain_context context = {
             .ops = ops, .chain_id = *chain_id, .height = 0, .params = &genesis->params};
         const struct sigchain_view view = {.get = nothing_there, .trie_node = nothing_there};
-        struct apply a = {.context = &context, .view = &view, .sink = sink, .why = why,
-            .arena = lx_arena_new(0)};
+        struct apply a = {
+            .context = &context, .view = &view, .sink = sink, .why = why, .arena = lx_arena_new(0)};
         enum lx_err err;
 
         sigchain_token_address(&ops->hash, chain_id, &context.token);

@@ -22,7 +22,8 @@ compare_paths(struct lx_span a, struct lx_span b)
 
 enum lx_err
 sigchain_manifest_read(const struct lx_hash_ops *ops, struct lx_span bytes,
-    bool (*each)(void *arg, uint32_t number, const struct sigchain_entry *entry, struct lx_span raw),
+    bool (*each)(
+        void *arg, uint32_t number, const struct sigchain_entry *entry, struct lx_span raw),
     void *arg, struct lx_hash *out_root, uint32_t *out_count)
 {
         struct lx_reader rd = lx_reader_init(bytes.p, bytes.len);

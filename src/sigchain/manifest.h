@@ -41,13 +41,16 @@ bool sigchain_path_is_valid(struct lx_span path);
  * Read a whole manifest: @each (may be NULL; false stops with LX_ERR_STOPPED) gets every entry, its
  * number and its bytes; *out_root its root. Checks order, limits and form.
  */
-LX_MUST_CHECK enum lx_err sigchain_manifest_read(const struct lx_hash_ops *ops, struct lx_span bytes,
-    bool (*each)(void *arg, uint32_t number, const struct sigchain_entry *entry, struct lx_span raw),
+LX_MUST_CHECK enum lx_err
+sigchain_manifest_read(const struct lx_hash_ops *ops, struct lx_span bytes,
+    bool (*each)(
+        void *arg, uint32_t number, const struct sigchain_entry *entry, struct lx_span raw),
     void *arg, struct lx_hash *out_root, uint32_t *out_count);
 
 /** Append the manifest of @count entries, sorted by path, to @out; its root in *out_root. */
-LX_MUST_CHECK enum lx_err sigchain_manifest_write(const struct lx_hash_ops *ops,
-    const struct sigchain_entry *entries, uint32_t count, struct lx_buf *out, struct lx_hash *out_root);
+LX_MUST_CHECK enum lx_err
+sigchain_manifest_write(const struct lx_hash_ops *ops, const struct sigchain_entry *entries,
+    uint32_t count, struct lx_buf *out, struct lx_hash *out_root);
 
 /** The value that the publisher's index holds for a digest. */
 void sigchain_index_value(const struct lx_hash_ops *ops, const struct lx_hash *release,

@@ -45,11 +45,11 @@ struct sigchain_object {
 /** Write the bytes above. */
 void sigchain_object_encode(const struct sigchain_object *object, struct lx_writer *wr);
 /** Read them, to the end; spans point into the input. Duplicate names are LX_ERR_FORMAT. */
-LX_MUST_CHECK enum lx_err sigchain_object_decode(
-    struct lx_span data, struct sigchain_object *out_object);
+LX_MUST_CHECK enum lx_err
+sigchain_object_decode(struct lx_span data, struct sigchain_object *out_object);
 /** The field @name, or NULL. */
-const struct sigchain_field *sigchain_object_find(
-    const struct sigchain_object *object, const char *name);
+const struct sigchain_field *
+sigchain_object_find(const struct sigchain_object *object, const char *name);
 /** Copy the 32 bytes of hash or address field @name; false: no such field. */
 bool sigchain_object_get_hash(
     const struct sigchain_object *object, const char *name, struct lx_hash *out);

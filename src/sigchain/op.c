@@ -3,8 +3,7 @@
 #include "sigchain/op.h"
 
 static const char *const NAMES[] = {NULL, "create", "write", "append", "transfer", "claim", "debit",
-    "credit", "revoke", "validator-update", "parameter-update",
-    "node-admit"};
+    "credit", "revoke", "validator-update", "parameter-update", "node-admit"};
 
 #define BODY_MAX UINT16_MAX
 

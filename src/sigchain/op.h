@@ -108,7 +108,7 @@ struct sigchain_op_body {
 /** Write the body (without type and length). */
 void sigchain_op_encode(const struct sigchain_op_body *body, struct lx_writer *wr);
 /** Read it, to the end; LX_ERR_FORMAT for an unknown type. */
-LX_MUST_CHECK enum lx_err sigchain_op_decode(
-    unsigned type, struct lx_span bytes, struct sigchain_op_body *out_body);
+LX_MUST_CHECK enum lx_err
+sigchain_op_decode(unsigned type, struct lx_span bytes, struct sigchain_op_body *out_body);
 
 #endif

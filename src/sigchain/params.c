@@ -156,7 +156,8 @@ read_token(struct lx_reader *rd, struct sigchain_genesis *g)
                         lx_reader_fail(rd, LX_ERR_RANGE);
                 else
                         sum += g->allocation[i].amount;
-                if (i > 0 && lx_hash_cmp(&g->allocation[i - 1].genesis, &g->allocation[i].genesis) >= 0)
+                if (i > 0 &&
+                    lx_hash_cmp(&g->allocation[i - 1].genesis, &g->allocation[i].genesis) >= 0)
                         lx_reader_fail(rd, LX_ERR_FORMAT);
         }
         if (rd->err == LX_OK && sum != g->token_supply)
@@ -216,7 +217,8 @@ sigchain_genesis_decode(const uint8_t *bytes, size_t len, struct sigchain_genesi
         read_params(&rd, &out_genesis->params);
         set = lx_read_var16(&rd, SIGCHAIN_VALSET_BYTES_MAX);
         if (rd.err == LX_OK)
-                lx_reader_fail(&rd, sigchain_valset_decode(set.p, set.len, &out_genesis->validators));
+                lx_reader_fail(
+                    &rd, sigchain_valset_decode(set.p, set.len, &out_genesis->validators));
         read_token(&rd, out_genesis);
         lx_read_bytes(&rd, out_genesis->eid_prefix, sizeof(out_genesis->eid_prefix));
         if (rd.err == LX_OK && out_genesis->eid_prefix[0] != ULA)

@@ -20,10 +20,10 @@
 #include "sigchain/valset.h"
 
 enum sigchain_param {
-        SIGCHAIN_RULE_VERSION = 1,   /* of the header; raised only */
-        SIGCHAIN_FEE_UNIT = 2,       /* smallest token units per cost unit */
-        SIGCHAIN_STAMP_BITS = 3,     /* work for a new chain: leading zero bits */
-        SIGCHAIN_BLOCK_BYTES = 4,    /* of transactions */
+        SIGCHAIN_RULE_VERSION = 1, /* of the header; raised only */
+        SIGCHAIN_FEE_UNIT = 2,     /* smallest token units per cost unit */
+        SIGCHAIN_STAMP_BITS = 3,   /* work for a new chain: leading zero bits */
+        SIGCHAIN_BLOCK_BYTES = 4,  /* of transactions */
         SIGCHAIN_BLOCK_OPS = 5,
         SIGCHAIN_CHAIN_OPS = 6,      /* per chain and block */
         SIGCHAIN_INDEX_INSERTS = 7,  /* digests per block, at most 65,536 */
@@ -32,7 +32,7 @@ enum sigchain_param {
         SIGCHAIN_KDF_NAME_MEM = 10,  /* KiB, of the name key's Argon2id */
         SIGCHAIN_KDF_NAME_PASSES = 11,
         SIGCHAIN_EVIDENCE_BLOCKS = 12,
-        SIGCHAIN_HEARTBEAT_MS = 13,  /* an empty block after so long; 0: never */
+        SIGCHAIN_HEARTBEAT_MS = 13, /* an empty block after so long; 0: never */
         SIGCHAIN_PARAM_COUNT_ = 14
 };
 
@@ -54,12 +54,12 @@ void sigchain_params_defaults(struct sigchain_params *out_params);
 /** Write the bytes above (every parameter). */
 void sigchain_params_encode(const struct sigchain_params *params, struct lx_writer *wr);
 /** Read them, to the end; missing ones get their default; LX_ERR_RANGE outside of min and max. */
-LX_MUST_CHECK enum lx_err sigchain_params_decode(
-    const uint8_t *bytes, size_t len, struct sigchain_params *out_params);
+LX_MUST_CHECK enum lx_err
+sigchain_params_decode(const uint8_t *bytes, size_t len, struct sigchain_params *out_params);
 
 /** Give the parameters that the bytes name their values; on an error @params is undefined. */
-LX_MUST_CHECK enum lx_err sigchain_params_change(
-    const uint8_t *bytes, size_t len, struct sigchain_params *params);
+LX_MUST_CHECK enum lx_err
+sigchain_params_change(const uint8_t *bytes, size_t len, struct sigchain_params *params);
 
 #define SIGCHAIN_PARAMS_BYTES_MAX (2 + 10 * SIGCHAIN_PARAM_COUNT_)
 #define SIGCHAIN_ALLOCATIONS_MAX 256
@@ -97,8 +97,8 @@ struct sigchain_genesis {
 /** Write the bytes above. */
 void sigchain_genesis_encode(const struct sigchain_genesis *genesis, struct lx_writer *wr);
 /** Read them, to the end. */
-LX_MUST_CHECK enum lx_err sigchain_genesis_decode(
-    const uint8_t *bytes, size_t len, struct sigchain_genesis *out_genesis);
+LX_MUST_CHECK enum lx_err
+sigchain_genesis_decode(const uint8_t *bytes, size_t len, struct sigchain_genesis *out_genesis);
 /** The chain id. */
 void sigchain_chain_id(
     const struct lx_hash_ops *ops, const uint8_t *bytes, size_t len, struct lx_hash *out);

@@ -114,7 +114,8 @@ check_field(const struct sigchain_standard *standard, const struct sigchain_sche
         if (field->name.len != strlen(want->name) ||
             memcmp(field->name.p, want->name, field->name.len) != 0 || /* public */
             field->type != want->type || field->access != want->access) {
-                lx_why_set(why, "rule schema: field %s of a %s has another name, type or access here",
+                lx_why_set(why,
+                    "rule schema: field %s of a %s has another name, type or access here",
                     want->name, standard->name);
                 return LX_ERR_RULE;
         }
@@ -185,8 +186,10 @@ name_key(const struct sigchain_object *object, struct lx_writer *wr, struct lx_w
         const struct sigchain_field *name = sigchain_object_find(object, "name");
 
         if (name == NULL || !sigchain_name_is_valid(name->bytes)) {
-                lx_why_set(why, "rule name: a name is made of labels of 1 to 63 bytes of a-z, 0-9 "
-                                "and '-', joined by dots, at most %d bytes", SIGCHAIN_NAME_MAX);
+                lx_why_set(why,
+                    "rule name: a name is made of labels of 1 to 63 bytes of a-z, 0-9 "
+                    "and '-', joined by dots, at most %d bytes",
+                    SIGCHAIN_NAME_MAX);
                 return LX_ERR_RULE;
         }
         lx_write_bytes(wr, name->bytes.p, name->bytes.len);
@@ -194,8 +197,7 @@ name_key(const struct sigchain_object *object, struct lx_writer *wr, struct lx_w
 }
 
 static bool
-get_u64_below(
-    const struct sigchain_object *object, const char *name, uint64_t limit, uint64_t *out)
+get_u64_below(const struct sigchain_object *object, const char *name, uint64_t limit, uint64_t *out)
 {
         return sigchain_object_get_u64(object, name, out) && *out < limit;
 }
@@ -237,8 +239,9 @@ prefix_key(const struct sigchain_object *object, struct lx_writer *wr, struct lx
             !get_u64_below(object, "family", 7, &family) || (family != 4 && family != 6) ||
             !get_u64_below(object, "bits", family == 4 ? 33 : 129, &bits) ||
             !tail_is_zero(prefix->bytes.p, bits)) {
-                lx_why_set(why, "rule prefix: instance below 2^32, family 4 or 6, at most 32 or 128 "
-                                "bits, and nothing set behind them");
+                lx_why_set(why,
+                    "rule prefix: instance below 2^32, family 4 or 6, at most 32 or 128 "
+                    "bits, and nothing set behind them");
                 return LX_ERR_RULE;
         }
         lx_write_u32(wr, (uint32_t)instance);

@@ -48,9 +48,10 @@ struct sigchain_schema_field {
 
 struct sigchain_standard {
         enum sigchain_type type;
-        const char *name;      /* as people write it: "release" */
-        bool by_user;          /* a create operation may make one */
-        const struct sigchain_schema_field *fields; /* NULL-named last; NULL: free (object, raw...) */
+        const char *name; /* as people write it: "release" */
+        bool by_user;     /* a create operation may make one */
+        const struct sigchain_schema_field
+            *fields; /* NULL-named last; NULL: free (object, raw...) */
 };
 
 /** The row of @type; NULL when there is no such type. */
@@ -70,8 +71,8 @@ bool sigchain_name_is_valid(struct lx_span name);
  * *out_len 0 when the type's addresses come from genesis, sequence and operation.
  * LX_ERR_RULE: a field does not fit.
  */
-LX_MUST_CHECK enum lx_err sigchain_canonical_key(enum sigchain_type type,
-    const struct sigchain_object *object, uint8_t out_key[SIGCHAIN_NAME_MAX], size_t *out_len,
-    struct lx_why *why);
+LX_MUST_CHECK enum lx_err
+sigchain_canonical_key(enum sigchain_type type, const struct sigchain_object *object,
+    uint8_t out_key[SIGCHAIN_NAME_MAX], size_t *out_len, struct lx_why *why);
 
 #endif

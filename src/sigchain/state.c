@@ -69,7 +69,7 @@ static bool
 is_type(unsigned type)
 {
         return (type >= SIGCHAIN_OBJECT && type <= SIGCHAIN_APPEND) ||
-            (type >= SIGCHAIN_CRYPTO && type <= SIGCHAIN_OWNERS);
+               (type >= SIGCHAIN_CRYPTO && type <= SIGCHAIN_OWNERS);
 }
 
 enum lx_err

@@ -23,9 +23,9 @@ enum sigchain_kind {
         SIGCHAIN_KIND_UPDATE = 8    /* key: what the validators signed   value: u64 height      */
 };
 
-#define SIGCHAIN_KEY_MAX 64          /* bytes of a canonical key */
-#define SIGCHAIN_VALUE_MAX 8192      /* bytes of an encoded value (validator sets are the largest) */
-#define SIGCHAIN_DATA_MAX 4096       /* bytes of a register's data */
+#define SIGCHAIN_KEY_MAX 64     /* bytes of a canonical key */
+#define SIGCHAIN_VALUE_MAX 8192 /* bytes of an encoded value (validator sets are the largest) */
+#define SIGCHAIN_DATA_MAX 4096  /* bytes of a register's data */
 #define SIGCHAIN_REGISTER_MAX (1 + 1 + 1 + 32 + 8 + 8 + 32 + 2 + SIGCHAIN_DATA_MAX)
 
 /** The state key of (@kind, @key). */
@@ -41,17 +41,17 @@ void sigchain_state_value(
  * (standard.h); raw, append and readonly have data of their own.
  */
 enum sigchain_type {
-        SIGCHAIN_OBJECT = 0x01,    /* any fields */
-        SIGCHAIN_RAW = 0x02,       /* bytes, the owner writes them */
-        SIGCHAIN_READONLY = 0x03,  /* bytes, never changed */
-        SIGCHAIN_APPEND = 0x04,    /* u64 count, log root; entries beside it */
-        SIGCHAIN_CRYPTO = 0x10,    /* one per chain: kind of secret, KDF, recovery */
+        SIGCHAIN_OBJECT = 0x01,   /* any fields */
+        SIGCHAIN_RAW = 0x02,      /* bytes, the owner writes them */
+        SIGCHAIN_READONLY = 0x03, /* bytes, never changed */
+        SIGCHAIN_APPEND = 0x04,   /* u64 count, log root; entries beside it */
+        SIGCHAIN_CRYPTO = 0x10,   /* one per chain: kind of secret, KDF, recovery */
         SIGCHAIN_NAME = 0x11,
         SIGCHAIN_NAMESPACE = 0x12,
         SIGCHAIN_TOKEN = 0x13,
         SIGCHAIN_ACCOUNT = 0x14,
         SIGCHAIN_RELEASE = 0x15,
-        SIGCHAIN_INDEX = 0x16,     /* one per publisher, written by the validators */
+        SIGCHAIN_INDEX = 0x16, /* one per publisher, written by the validators */
         SIGCHAIN_APPROVAL = 0x17,
         SIGCHAIN_FILE = 0x18,
         SIGCHAIN_EID = 0x19,
@@ -90,23 +90,23 @@ struct sigchain_register {
 /** Write the bytes above. */
 void sigchain_register_encode(const struct sigchain_register *reg, struct lx_writer *wr);
 /** Read them, to the end. */
-LX_MUST_CHECK enum lx_err sigchain_register_decode(
-    const uint8_t *bytes, size_t len, struct sigchain_register *out_reg);
+LX_MUST_CHECK enum lx_err
+sigchain_register_decode(const uint8_t *bytes, size_t len, struct sigchain_register *out_reg);
 
 /* A signature chain. Bytes: u8 1, u64 sequence, last, next, u64 created, u64 modified. */
 struct sigchain_chain {
-        uint64_t sequence;    /* of the next transaction: how many there were */
-        struct lx_hash last;  /* id of the last transaction */
-        struct lx_hash next;  /* H(lx.nextkey, public key) of the key that must sign the next */
-        uint64_t created;     /* height */
-        uint64_t modified;    /* height */
+        uint64_t sequence;   /* of the next transaction: how many there were */
+        struct lx_hash last; /* id of the last transaction */
+        struct lx_hash next; /* H(lx.nextkey, public key) of the key that must sign the next */
+        uint64_t created;    /* height */
+        uint64_t modified;   /* height */
 };
 
 /** Write the bytes above. */
 void sigchain_chain_encode(const struct sigchain_chain *chain, struct lx_writer *wr);
 /** Read them, to the end. */
-LX_MUST_CHECK enum lx_err sigchain_chain_decode(
-    const uint8_t *bytes, size_t len, struct sigchain_chain *out_chain);
+LX_MUST_CHECK enum lx_err
+sigchain_chain_decode(const uint8_t *bytes, size_t len, struct sigchain_chain *out_chain);
 
 /* The data of an append register. Bytes: u64 count, root. */
 struct sigchain_append {
@@ -115,8 +115,8 @@ struct sigchain_append {
 };
 
 /** Read the data of an append register. */
-LX_MUST_CHECK enum lx_err sigchain_append_decode(
-    struct lx_span data, struct sigchain_append *out_append);
+LX_MUST_CHECK enum lx_err
+sigchain_append_decode(struct lx_span data, struct sigchain_append *out_append);
 
 /* An open debit. Bytes: token, from, to, u64 amount, u64 expiry. */
 struct sigchain_debit {
@@ -124,13 +124,13 @@ struct sigchain_debit {
         struct lx_hash from; /* account (or token register) it left */
         struct lx_hash to;   /* account that may credit it */
         uint64_t amount;
-        uint64_t expiry;     /* height from which the sender's account may credit it back */
+        uint64_t expiry; /* height from which the sender's account may credit it back */
 };
 
 /** Write the bytes above. */
 void sigchain_debit_encode(const struct sigchain_debit *debit, struct lx_writer *wr);
 /** Read them, to the end. */
-LX_MUST_CHECK enum lx_err sigchain_debit_decode(
-    const uint8_t *bytes, size_t len, struct sigchain_debit *out_debit);
+LX_MUST_CHECK enum lx_err
+sigchain_debit_decode(const uint8_t *bytes, size_t len, struct sigchain_debit *out_debit);
 
 #endif

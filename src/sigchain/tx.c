@@ -124,8 +124,7 @@ sigchain_tx_message(const struct lx_hash_ops *ops, enum sigchain_role role,
 }
 
 void
-sigchain_next_hash(
-    const struct lx_hash_ops *ops, const struct lx_pubkey *key, struct lx_hash *out)
+sigchain_next_hash(const struct lx_hash_ops *ops, const struct lx_pubkey *key, struct lx_hash *out)
 {
         lx_hash1(ops, &LX_TAG_NEXT_KEY, key->b, LX_PUBKEY_LEN, out);
 }

@@ -70,17 +70,18 @@ void sigchain_tx_encode(const struct sigchain_tx *tx, struct lx_writer *wr);
 /** Write the core alone. */
 void sigchain_tx_encode_core(const struct sigchain_tx *tx, struct lx_writer *wr);
 /** Read one transaction, to the end; fills id and core. */
-LX_MUST_CHECK enum lx_err sigchain_tx_decode(const struct lx_hash_ops *ops, const uint8_t *bytes,
-    size_t len, struct sigchain_tx *out_tx);
+LX_MUST_CHECK enum lx_err sigchain_tx_decode(
+    const struct lx_hash_ops *ops, const uint8_t *bytes, size_t len, struct sigchain_tx *out_tx);
 
 /** The id of the core's bytes. */
-void sigchain_tx_id(const struct lx_hash_ops *ops, const void *core, size_t len, struct lx_hash *out);
+void
+sigchain_tx_id(const struct lx_hash_ops *ops, const void *core, size_t len, struct lx_hash *out);
 /** What a witness of @role signs for transaction @id. */
 void sigchain_tx_message(const struct lx_hash_ops *ops, enum sigchain_role role,
     const struct lx_hash *id, struct lx_hash *out);
 /** The commitment to a one-time or recovery key. */
-void sigchain_next_hash(
-    const struct lx_hash_ops *ops, const struct lx_pubkey *key, struct lx_hash *out);
+void
+sigchain_next_hash(const struct lx_hash_ops *ops, const struct lx_pubkey *key, struct lx_hash *out);
 /** The genesis id that belongs to a name key. */
 void sigchain_genesis_id(
     const struct lx_hash_ops *ops, const struct lx_pubkey *name_key, struct lx_hash *out);
@@ -89,7 +90,7 @@ void sigchain_genesis_id(
  * Whether every witness's signature verifies. Pure and slow (about 40 us each): for worker threads.
  * Says nothing about whether these are the right keys: sigchain_apply does.
  */
-LX_MUST_CHECK enum lx_err sigchain_tx_verify(
-    const struct lx_crypto_ops *ops, const struct sigchain_tx *tx);
+LX_MUST_CHECK enum lx_err
+sigchain_tx_verify(const struct lx_crypto_ops *ops, const struct sigchain_tx *tx);
 
 #endif

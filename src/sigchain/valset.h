@@ -34,8 +34,8 @@ struct sigchain_valset {
 /** Write the bytes above. */
 void sigchain_valset_encode(const struct sigchain_valset *set, struct lx_writer *wr);
 /** Read them, to the end. */
-LX_MUST_CHECK enum lx_err sigchain_valset_decode(
-    const uint8_t *bytes, size_t len, struct sigchain_valset *out_set);
+LX_MUST_CHECK enum lx_err
+sigchain_valset_decode(const uint8_t *bytes, size_t len, struct sigchain_valset *out_set);
 /** The hash of the encoded bytes. */
 void sigchain_valset_hash(
     const struct lx_hash_ops *ops, const uint8_t *bytes, size_t len, struct lx_hash *out);
