@@ -8,8 +8,8 @@
  * Genesis document, canonical binary: u8 version 1, str8 network name, u64 time (ms), parameters,
  * validator set (var16), token: str8 name, u8 decimals, u64 supply; u16 allocations, each genesis
  * id and u64 amount (sum = supply), ids rising strictly; eid prefix (4 bytes, a ULA /32: fd...); u16
- * root prefixes, rising strictly, each u32 instance, u8 family, 16 bytes, u8 bits, owner. The chain id is H(lx.chain, bytes). JSON is only
- * its face (ledger/genesis_json.h). Threads: pure. Spec: doc/genesis.md.
+ * root prefixes, rising strictly, each u32 instance, u8 family, 16 bytes, u8 bits, owner. The chain
+ * id is H(lx.chain, bytes). JSON is only its face (ledger/genesis_json.h). Threads: pure. Spec: doc/genesis.md.
  */
 #ifndef LX_SIGCHAIN_PARAMS_H
 #define LX_SIGCHAIN_PARAMS_H

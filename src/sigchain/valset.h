@@ -1,8 +1,8 @@
 /*
  * sigchain/valset.h - validator sets, and signatures of more than two thirds of their power.
  *
- * Set: u16 count (1 to 128), each: key (32), u64 power (1 to 2^48), str8 name (printable ASCII, at most 32 bytes); keys
- * rise strictly.
+ * Set: u16 count (1 to 128), each: key (32), u64 power (1 to 2^48), str8 name (printable ASCII, at
+ * most 32 bytes); keys rise strictly.
  * Its hash is H(lx.valset, bytes).
  * Signatures of a set over one message: bitmap of (count + 7) / 8 bytes (bit i, most significant
  * first: validator i signed; unused bits zero), then the signatures (64 each) in that order; or, for two
