@@ -179,8 +179,14 @@ lx_file_mkdirs(const char *path, unsigned mode, struct lx_why *why)
                         continue;
                 memcpy(part, path, i);
                 part[i] = '\0';
-                if (mkdir(part, mode) != 0 && errno != EEXIST)
+                if (mkdir(part, mode) == 0) {
+                        enum lx_err err = sync_parent(part, why);
+
+                        if (err != LX_OK)
+                                return err;
+                } else if (errno != EEXIST) {
                         return fail(why, "make directory", part);
+                }
                 if (i == len && (stat(part, &st) != 0 || !S_ISDIR(st.st_mode))) {
                         lx_why_set(why, "%s is not a directory", part);
                         return LX_ERR_FORMAT;

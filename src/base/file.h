@@ -26,7 +26,7 @@ LX_MUST_CHECK enum lx_err lx_file_read(
 LX_MUST_CHECK enum lx_err lx_file_write(
     const char *path, const void *bytes, size_t len, unsigned mode, struct lx_why *why);
 
-/** Make directory @path and its missing parents with permissions @mode. */
+/** Make directory @path and its missing parents with permissions @mode; each new one survives a power cut. */
 LX_MUST_CHECK enum lx_err lx_file_mkdirs(const char *path, unsigned mode, struct lx_why *why);
 
 /** fsync the directory @path. */

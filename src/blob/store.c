@@ -562,9 +562,15 @@ blob_backup(struct blob_store *store, const char *to, struct lx_why *why)
         struct backup backup = {.store = store, .to = to, .err = LX_OK, .why = why};
 
         for (unsigned kind = 0; kind < store->kind_count && backup.err == LX_OK; kind++) {
+                char path[PATH_BYTES];
                 enum lx_err err;
 
+                /* Also an empty one: a backup may lie where nothing can be written. */
+                snprintf(path, sizeof(path), "%s/blob/%s", to, store->kinds[kind].name);
                 backup.kind = kind;
+                backup.err = lx_file_mkdirs(path, 0700, why);
+                if (backup.err != LX_OK)
+                        break;
                 err = blob_walk(store, kind, backup_one, &backup);
                 if (backup.err == LX_OK)
                         backup.err = err;

@@ -1,8 +1,10 @@
 /* lld/dir.c - the FORMAT and LOCK files of a data directory; see lld/store.h. */
 #include "config.h"
 #include "base/file.h"
+#include "base/mem.h"
 #include "lld/engine_int.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,6 +15,7 @@
 #include <unistd.h>
 
 #define PATH_BYTES 4096
+#define COPY_BYTES (256u * 1024)
 
 static bool
 join_path(char out[PATH_BYTES], const char *dir, const char *name)
@@ -63,49 +66,222 @@ take_lock(const char *dir, int *out_fd, struct lx_why *why)
         return LX_OK;
 }
 
-static enum lx_err
-check_format(const char *dir, bool create, struct lx_why *why)
+static bool
+is_there(const char *dir, const char *name)
 {
-        char path[PATH_BYTES], text[32];
+        char path[PATH_BYTES];
+        struct stat st;
+
+        return join_path(path, dir, name) && lstat(path, &st) == 0;
+}
+
+/* What a FORMAT file says. */
+static enum lx_err
+check_format(const char *dir, struct lx_why *why)
+{
+        char path[PATH_BYTES];
         struct lx_buf found = {0};
         enum lx_err err;
+        char tail = 0;
         long version;
 
         if (!join_path(path, dir, "FORMAT"))
                 return LX_ERR_RANGE;
-        err = lx_file_read(path, 64, &found, NULL);
-        if (err == LX_ERR_ABSENT && create) {
-                snprintf(text, sizeof(text), "lxnode-store %d\n", LLD_FORMAT_VERSION);
-                return lx_file_write(path, text, strlen(text), 0644, why);
-        }
-        if (err == LX_ERR_ABSENT)
-                lx_why_set(why, "there is no data in %s (no FORMAT file)", dir);
-        if (err != LX_OK)
-                return err;
-        if (sscanf(lx_buf_str(&found), "lxnode-store %ld", &version) != 1) {
+        err = lx_file_read(path, 64, &found, why);
+        if (err == LX_OK &&
+            (sscanf(lx_buf_str(&found), "lxnode-store %ld%c", &version, &tail) != 2 || tail != '\n')) {
                 lx_why_set(why, "%s is damaged: restore a backup with lx restore", path);
                 err = LX_ERR_CORRUPT;
-        } else if (version > LLD_FORMAT_VERSION) {
+        } else if (err == LX_OK && version > LLD_FORMAT_VERSION) {
                 lx_why_set(why,
                     "%s was written by a newer lxnoded (store format %ld, this one knows %d): "
                     "install that version again",
                     dir, version, LLD_FORMAT_VERSION);
                 err = LX_ERR_VERSION;
-        } else if (version < 1) {
-                lx_why_set(why, "%s names the unknown format %ld", path, version);
+        } else if (err == LX_OK && version < 1) {
+                lx_why_set(why, "%s names the unknown format %ld: restore a backup with lx restore", path, version);
                 err = LX_ERR_CORRUPT;
         }
         lx_buf_clear(&found);
         return err;
 }
 
+static enum lx_err
+write_format(const char *dir, const char *name, struct lx_why *why)
+{
+        char path[PATH_BYTES], text[32];
+
+        if (!join_path(path, dir, name))
+                return LX_ERR_RANGE;
+        snprintf(text, sizeof(text), "lxnode-store %d\n", LLD_FORMAT_VERSION);
+        return lx_file_write(path, text, strlen(text), 0644, why);
+}
+
+/*
+ * A store is made in three steps: FORMAT.new, the engine's files, FORMAT. So a store whose making
+ * was cut short can be told from one that lost its FORMAT, and an engine never makes a new store
+ * where an old one has lost a file.
+ */
+static enum lx_err
+begin_new(const char *dir, const struct lld_options *options, struct lx_why *why)
+{
+        if (is_there(dir, "FORMAT.new") && options->create && !options->read_only)
+                return LX_OK;
+        if (is_there(dir, "lld.part")) {
+                lx_why_set(why, "a restore into %s was cut short: run lx restore again", dir);
+                return LX_ERR_CORRUPT;
+        }
+        if (is_there(dir, "lld")) {
+                lx_why_set(why, "%s/FORMAT is missing beside the store: restore a backup with lx restore", dir);
+                return LX_ERR_CORRUPT;
+        }
+        if (!options->create || options->read_only) {
+                lx_why_set(why, "there is no data in %s (no FORMAT file)", dir);
+                return LX_ERR_ABSENT;
+        }
+        return write_format(dir, "FORMAT.new", why);
+}
+
+/* ---- restoring --------------------------------------------------------------------------------- */
+
+static enum lx_err
+fail(struct lx_why *why, const char *what, const char *path)
+{
+        int e = errno;
+
+        lx_why_set(why, "cannot %s %s: %s", what, path, strerror(e));
+        return lx_err_from_errno(e);
+}
+
+static enum lx_err
+copy_bytes(int in, int out, const char *from, const char *to, struct lx_why *why)
+{
+        uint8_t *chunk = lx_alloc(COPY_BYTES);
+        enum lx_err err = LX_OK;
+        ssize_t n;
+
+        while (err == LX_OK && (n = read(in, chunk, COPY_BYTES)) != 0) {
+                if (n < 0)
+                        err = fail(why, "read", from);
+                for (ssize_t at = 0; at < n && err == LX_OK;) {
+                        ssize_t done = write(out, chunk + at, (size_t)(n - at));
+
+                        if (done < 0)
+                                err = fail(why, "write", to);
+                        at += done;
+                }
+        }
+        if (err == LX_OK && fsync(out) != 0)
+                err = fail(why, "fsync", to);
+        lx_free(chunk);
+        return err;
+}
+
+static enum lx_err
+copy_file(const char *from, const char *to, struct lx_why *why)
+{
+        int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), out;
+        enum lx_err err;
+
+        if (in < 0)
+                return fail(why, "read", from);
+        out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        err = out < 0 ? fail(why, "create", to) : copy_bytes(in, out, from, to, why);
+        (void)close(in);
+        if (out >= 0)
+                (void)close(out);
+        return err;
+}
+
+/* The regular files of directory @from into the new directory @to. */
+static enum lx_err
+copy_dir(const char *from, const char *to, struct lx_why *why)
+{
+        char in[PATH_BYTES], out[PATH_BYTES];
+        struct dirent *entry;
+        struct stat st;
+        enum lx_err err = lx_file_mkdirs(to, 0700, why);
+        DIR *d = err == LX_OK ? opendir(from) : NULL;
+
+        if (err == LX_OK && d == NULL)
+                err = fail(why, "read the directory", from);
+        while (err == LX_OK && (entry = readdir(d)) != NULL) {
+                if (fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
+                        continue;
+                err = join_path(in, from, entry->d_name) && join_path(out, to, entry->d_name)
+                    ? copy_file(in, out, why) : LX_ERR_RANGE;
+        }
+        if (d != NULL)
+                (void)closedir(d);
+        return err == LX_OK ? lx_file_sync_dir(to, why) : err;
+}
+
+/* What an earlier restore left behind. */
+static void
+remove_part(const char *part)
+{
+        char path[PATH_BYTES];
+        struct dirent *entry;
+        DIR *d = opendir(part);
+
+        while (d != NULL && (entry = readdir(d)) != NULL)
+                if (join_path(path, part, entry->d_name))
+                        (void)unlink(path);
+        if (d != NULL)
+                (void)closedir(d);
+        (void)rmdir(part);
+}
+
 enum lx_err
-lld_dir_open(const char *dir, const struct lld_options *options, int *out_fd, struct lx_why *why)
+lld_restore(const char *from, const char *to, struct lx_why *why)
+{
+        char in[PATH_BYTES], part[PATH_BYTES], out[PATH_BYTES];
+        enum lx_err err;
+
+        if (!join_path(in, from, "lld") || !join_path(part, to, "lld.part") || !join_path(out, to, "lld"))
+                return LX_ERR_RANGE;
+        if (is_there(to, "FORMAT") || is_there(to, "lld")) {
+                lx_why_set(why, "%s holds a store already: restore into an empty data directory (move the old one "
+                    "away first)", to);
+                return LX_ERR_EXISTS;
+        }
+        if (!is_there(from, "FORMAT")) {
+                lx_why_set(why, "there is no backup in %s (no FORMAT file)", from);
+                return LX_ERR_ABSENT;
+        }
+        err = check_format(from, why);
+        if (err == LX_OK)
+                err = lx_file_mkdirs(to, 0700, why);
+        remove_part(part);
+        if (err == LX_OK)
+                err = copy_dir(in, part, why);
+        if (err == LX_OK && rename(part, out) != 0)
+                err = fail(why, "rename to", out);
+        return err == LX_OK ? write_format(to, "FORMAT", why) : err;
+}
+
+/* ---- new stores -------------------------------------------------------------------------------- */
+
+enum lx_err
+lld_dir_finish(const char *dir, struct lx_why *why)
+{
+        char from[PATH_BYTES];
+        enum lx_err err = write_format(dir, "FORMAT", why);
+
+        if (err == LX_OK && join_path(from, dir, "FORMAT.new"))
+                (void)unlink(from);
+        return err;
+}
+
+enum lx_err
+lld_dir_open(const char *dir, const struct lld_options *options, int *out_fd, bool *out_new,
+    struct lx_why *why)
 {
         enum lx_err err = LX_OK;
         struct stat st;
 
         *out_fd = -1;
+        *out_new = false;
         if (options->create)
                 err = lx_file_mkdirs(dir, 0700, why);
         else if (stat(dir, &st) != 0) {
@@ -114,11 +290,76 @@ lld_dir_open(const char *dir, const struct lld_options *options, int *out_fd, st
         }
         if (err == LX_OK && !options->read_only)
                 err = take_lock(dir, out_fd, why);
-        if (err == LX_OK)
-                err = check_format(dir, options->create && !options->read_only, why);
+        if (err == LX_OK && is_there(dir, "FORMAT"))
+                err = check_format(dir, why);
+        else if (err == LX_OK) {
+                *out_new = true;
+                err = begin_new(dir, options, why);
+        }
         if (err != LX_OK && *out_fd >= 0) {
                 close(*out_fd);
                 *out_fd = -1;
         }
         return err;
+}
+
+/* ---- the height that is on disk for sure ------------------------------------------------------- */
+
+static bool
+is_blank(const struct lx_buf *buf)
+{
+        for (size_t i = 0; i < buf->len; i++)
+                if (buf->p[i] != 0)
+                        return false;
+        return true;
+}
+
+enum lx_err
+lld_dir_read_height(const char *dir, bool *out_found, uint64_t *out_height, struct lx_why *why)
+{
+        char path[PATH_BYTES], tail;
+        struct lx_buf text = {0};
+        unsigned long long height;
+        enum lx_err err;
+
+        *out_found = false;
+        if (!join_path(path, dir, "HEIGHT"))
+                return LX_ERR_RANGE;
+        err = lx_file_read(path, 64, &text, NULL);
+        if (err == LX_ERR_ABSENT || (err == LX_OK && is_blank(&text))) {
+                err = LX_OK; /* never written, or cut off before it reached the disk: it says nothing */
+        } else if (err != LX_OK || text.len != LLD_HEIGHT_LEN ||
+            sscanf(lx_buf_str(&text), "%20llu%c", &height, &tail) != 2 || tail != '\n') {
+                lx_why_set(why, "%s is damaged: remove it, and look with lxnoded --check-db whether the newest "
+                    "blocks are there (else restore a backup with lx restore)", path);
+                err = LX_ERR_CORRUPT;
+        } else {
+                *out_found = true;
+                *out_height = height;
+        }
+        lx_buf_clear(&text);
+        return err;
+}
+
+enum lx_err
+lld_dir_open_height(const char *dir, int *out_fd, struct lx_why *why)
+{
+        char path[PATH_BYTES];
+
+        if (!join_path(path, dir, "HEIGHT"))
+                return LX_ERR_RANGE;
+        *out_fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (*out_fd >= 0)
+                return LX_OK;
+        lx_why_set(why, "cannot open %s: %s", path, strerror(errno));
+        return lx_err_from_errno(errno);
+}
+
+void
+lld_dir_write_height(int fd, uint64_t height)
+{
+        char text[LLD_HEIGHT_LEN + 1];
+
+        snprintf(text, sizeof(text), "%020llu\n", (unsigned long long)height);
+        (void)!pwrite(fd, text, LLD_HEIGHT_LEN, 0);
 }

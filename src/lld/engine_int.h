@@ -33,19 +33,44 @@ struct lld_engine {
         enum lx_err (*backup)(void *e, const char *to, struct lx_why *why);
         enum lx_err (*compact)(void *e);
         void (*stats)(void *e, struct lld_stats *out_stats);
+        void (*damage)(void *e, struct lx_why *why); /* what the last LX_ERR_CORRUPT was; may be NULL */
 };
 
-/** Wrap @engine (taken over) with its @impl. Reads the height. */
+/**
+ * Wrap @engine (taken over) with its @impl. Reads the height; where there is a @dir (NULL: none), it
+ * must not be below what HEIGHT says.
+ */
 LX_MUST_CHECK enum lx_err lld_new(const struct lld_engine *engine, void *impl,
-    const struct lld_options *options, int lock_fd, struct lld **out_db, struct lx_why *why);
+    const struct lld_options *options, const char *dir, int lock_fd, struct lld **out_db,
+    struct lx_why *why);
 
-/** Check or make FORMAT and LOCK in @dir; *out_fd holds the lock (-1: read only). */
-LX_MUST_CHECK enum lx_err lld_dir_open(
-    const char *dir, const struct lld_options *options, int *out_fd, struct lx_why *why);
+/**
+ * Check FORMAT and take LOCK in @dir; *out_fd holds the lock (-1: read only). *out_new: there is no
+ * store yet; the engine makes it, then lld_dir_finish writes FORMAT.
+ */
+LX_MUST_CHECK enum lx_err lld_dir_open(const char *dir, const struct lld_options *options,
+    int *out_fd, bool *out_new, struct lx_why *why);
+/** The new store is made. */
+LX_MUST_CHECK enum lx_err lld_dir_finish(const char *dir, struct lx_why *why);
 
-/** Open RocksDB in <@dir>/lld. */
-LX_MUST_CHECK enum lx_err lld_rocks_open(
-    const char *dir, const struct lld_options *options, void **out_impl, struct lx_why *why);
+/*
+ * HEIGHT: 20 decimal digits and a newline: a height that was fsynced in the store before this was
+ * written. It is never fsynced itself, so it costs a commit nothing; it may be behind, never ahead.
+ * A store that is behind it has lost what was acknowledged (a log that was cut off looks just like
+ * one that ended there).
+ */
+#define LLD_HEIGHT_LEN 21
+/** What HEIGHT says. LX_ERR_CORRUPT: it is damaged. */
+LX_MUST_CHECK enum lx_err lld_dir_read_height(
+    const char *dir, bool *out_found, uint64_t *out_height, struct lx_why *why);
+/** Open it for writing. */
+LX_MUST_CHECK enum lx_err lld_dir_open_height(const char *dir, int *out_fd, struct lx_why *why);
+/** Write it; a failure only makes it say less. */
+void lld_dir_write_height(int fd, uint64_t height);
+
+/** Open RocksDB in <@dir>/lld; only with @make does it make a database. */
+LX_MUST_CHECK enum lx_err lld_rocks_open(const char *dir, const struct lld_options *options,
+    bool make, void **out_impl, struct lx_why *why);
 extern const struct lld_engine LLD_ROCKS;
 
 #endif

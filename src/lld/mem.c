@@ -545,5 +545,5 @@ lld_mem_open(struct lld_disk *disk, const struct lld_options *options, struct ll
         pthread_mutex_init(&mem->lock, NULL);
         for (size_t i = 0; i < disk->count; i++)
                 apply_batch(mem, disk->batch[i]);
-        return lld_new(&MEM, mem, options, -1, out_db, why);
+        return lld_new(&MEM, mem, options, NULL, -1, out_db, why);
 }

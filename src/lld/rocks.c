@@ -11,6 +11,9 @@
 #include "base/mem.h"
 #include "lld/engine_int.h"
 
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <rocksdb/c.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,10 +32,13 @@ struct rocks {
         rocksdb_writeoptions_t *write_sync, *write_lazy;
         rocksdb_cache_t *cache;
         rocksdb_options_t *options[LLD_KINDS_MAX + 1];
+        pthread_mutex_t lock; /* of damage */
+        struct lx_why damage;
         char dir[PATH_BYTES];
 };
 
 struct rocks_iter {
+        struct rocks *rocks;
         rocksdb_iterator_t *it;
         rocksdb_readoptions_t *read;
 };
@@ -42,33 +48,133 @@ struct rocks_batch {
         rocksdb_writebatch_t *wb;
 };
 
+/* The file that a message is about, by its name's form; "" when it names none. */
+static void
+find_file(const char *message, char *out, size_t cap)
+{
+        static const char *const marks[] = {".sst", ".log", "MANIFEST-", "CURRENT", "OPTIONS-"};
+
+        out[0] = '\0';
+        for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]) && out[0] == '\0'; i++) {
+                const char *at = strstr(message, marks[i]), *end;
+
+                if (at == NULL)
+                        continue;
+                end = at + strlen(marks[i]);
+                while (*end >= '0' && *end <= '9')
+                        end++;
+                while (at > message && at[-1] >= '0' && at[-1] <= '9')
+                        at--;
+                (void)snprintf(out, cap, "%.*s", (int)(end - at), at);
+        }
+}
+
+/* Opening the tables that the manifest lists, RocksDB blames the manifest for what is in them. */
+static const char *
+or_a_table(const char *message, const char *file)
+{
+        bool manifest = strstr(message, "in MANIFEST") != NULL || strstr(message, "checksum mismatch in file") != NULL;
+
+        return strncmp(file, "MANIFEST", 8) == 0 && !manifest ? " or a table (*.sst) that it lists" : "";
+}
+
+static bool
+is_damage(const char *message)
+{
+        static const char *const marks[] = {"orruption", "No such file", "CURRENT", "does not exist",
+            "olumn family not found", "Can't find", "truncated", "too short"};
+
+        for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+                if (strstr(message, marks[i]) != NULL)
+                        return true;
+        return false;
+}
+
 /* What RocksDB's message means; the message is freed. */
 static enum lx_err
 take_error(char *message, const char *doing, const char *where, struct lx_why *why)
 {
         enum lx_err err = LX_ERR_IO;
+        char file[40];
 
         if (message == NULL)
                 return LX_OK;
+        find_file(message, file, sizeof(file));
         if (strstr(message, "No space left") != NULL) {
                 err = LX_ERR_FULL;
                 lx_why_set(why, "no space left while %s %s: free some and start again", doing, where);
-        } else if (strstr(message, "orruption") != NULL || strstr(message, "No such file") != NULL ||
-            strstr(message, "while open a file for random read") != NULL ||
-            strstr(message, "CURRENT") != NULL) {
-                err = LX_ERR_CORRUPT;
-                lx_why_set(why,
-                    "the store in %s is damaged (%.160s): restore a backup with lx restore, or sync anew",
-                    where, message);
         } else if (strstr(message, "Permission denied") != NULL ||
             strstr(message, "Read-only file system") != NULL) {
                 err = LX_ERR_DENIED;
                 lx_why_set(why, "no permission while %s %s: %.160s", doing, where, message);
+        } else if (is_damage(message)) {
+                err = LX_ERR_CORRUPT;
+                lx_why_set(why, "%s%s%s%s is damaged: restore a backup with lx restore, or sync anew (%.120s)",
+                    where, file[0] != '\0' ? "/" : "", file, or_a_table(message, file), message);
         } else {
                 lx_why_set(why, "%s %s: %.200s", doing, where, message);
         }
         rocksdb_free(message);
         return err;
+}
+
+/* RocksDB does not say which log has a bad record: it is the newest, the others are gone by then. */
+static void
+find_log(const char *dir, char *out, size_t cap)
+{
+        struct dirent *entry;
+        DIR *d = opendir(dir);
+
+        while (d != NULL && (entry = readdir(d)) != NULL) {
+                const char *dot = strchr(entry->d_name, '.');
+
+                if (dot != NULL && strcmp(dot, ".log") == 0 && strcmp(entry->d_name, out) > 0)
+                        (void)snprintf(out, cap, "%.*s", (int)cap - 1, entry->d_name);
+        }
+        if (d != NULL)
+                closedir(d);
+}
+
+static enum lx_err
+take_open_error(char *message, const char *dir, struct lx_why *why)
+{
+        char file[40], log[40] = "";
+
+        if (message == NULL || strstr(message, "orruption") == NULL)
+                return take_error(message, "opening", dir, why);
+        find_file(message, file, sizeof(file));
+        find_log(dir, log, sizeof(log));
+        if (file[0] != '\0' || log[0] == '\0')
+                return take_error(message, "opening", dir, why);
+        lx_why_set(why, "%s/%s is damaged: restore a backup with lx restore, or sync anew (%.120s)", dir, log, message);
+        rocksdb_free(message);
+        return LX_ERR_CORRUPT;
+}
+
+/* As take_error; damage is kept for rocks_damage. Reads come from any thread. */
+static enum lx_err
+take_read_error(struct rocks *rocks, char *message)
+{
+        struct lx_why why = {{0}};
+        enum lx_err err = take_error(message, "reading", rocks->dir, &why);
+
+        if (err == LX_ERR_CORRUPT) {
+                pthread_mutex_lock(&rocks->lock);
+                rocks->damage = why;
+                pthread_mutex_unlock(&rocks->lock);
+        }
+        return err;
+}
+
+static void
+rocks_damage(void *e, struct lx_why *why)
+{
+        struct rocks *rocks = e;
+
+        pthread_mutex_lock(&rocks->lock);
+        if (rocks->damage.text[0] != '\0' && why != NULL)
+                *why = rocks->damage;
+        pthread_mutex_unlock(&rocks->lock);
 }
 
 static unsigned
@@ -105,10 +211,10 @@ kind_options(const struct lld_kind *kind, rocksdb_cache_t *cache, size_t buffer)
 
 /* What concerns the whole database is set on the first options. */
 static void
-set_db_options(rocksdb_options_t *o, const struct lld_options *options, size_t buffer)
+set_db_options(rocksdb_options_t *o, bool make, bool read_only, size_t buffer)
 {
-        rocksdb_options_set_create_if_missing(o, options->create);
-        rocksdb_options_set_create_missing_column_families(o, options->create);
+        rocksdb_options_set_create_if_missing(o, make);
+        rocksdb_options_set_create_missing_column_families(o, !read_only);
         rocksdb_options_set_db_write_buffer_size(o, buffer);
         rocksdb_options_set_max_total_wal_size(o, 2 * buffer);
         rocksdb_options_set_wal_recovery_mode(o, WAL_TOLERATE_TORN_TAIL);
@@ -137,15 +243,17 @@ free_rocks(struct rocks *rocks)
         rocksdb_writeoptions_destroy(rocks->write_sync);
         rocksdb_writeoptions_destroy(rocks->write_lazy);
         rocksdb_cache_destroy(rocks->cache);
+        pthread_mutex_destroy(&rocks->lock);
         lx_free(rocks);
 }
 
 static struct rocks *
-new_rocks(const char *dir, const struct lld_options *options)
+new_rocks(const char *dir, const struct lld_options *options, bool make)
 {
         size_t buffer = options->write_buffer_bytes ? options->write_buffer_bytes : BUFFER_DEFAULT;
         struct rocks *rocks = lx_alloc(sizeof(*rocks));
 
+        pthread_mutex_init(&rocks->lock, NULL);
         snprintf(rocks->dir, sizeof(rocks->dir), "%s/lld", dir);
         rocks->kind_count = options->kind_count;
         rocks->cache = rocksdb_cache_create_lru(
@@ -158,15 +266,15 @@ new_rocks(const char *dir, const struct lld_options *options)
         for (size_t i = 0; i <= options->kind_count; i++)
                 rocks->options[i] = kind_options(
                     i < options->kind_count ? &options->kinds[i] : NULL, rocks->cache, buffer);
-        set_db_options(rocks->options[options->kind_count], options, buffer);
+        set_db_options(rocks->options[options->kind_count], make, options->read_only, buffer);
         return rocks;
 }
 
 enum lx_err
-lld_rocks_open(
-    const char *dir, const struct lld_options *options, void **out_impl, struct lx_why *why)
+lld_rocks_open(const char *dir, const struct lld_options *options, bool make, void **out_impl,
+    struct lx_why *why)
 {
-        struct rocks *rocks = new_rocks(dir, options);
+        struct rocks *rocks = new_rocks(dir, options, make);
         const char *names[LLD_KINDS_MAX + 1];
         size_t n = options->kind_count + 1;
         char *message = NULL;
@@ -182,7 +290,7 @@ lld_rocks_open(
         else
                 rocks->db = rocksdb_open_column_families(rocks->options[n - 1], rocks->dir, (int)n,
                     names, (const rocksdb_options_t *const *)rocks->options, rocks->cf, &message);
-        err = take_error(message, "opening", rocks->dir, why);
+        err = take_open_error(message, rocks->dir, why);
         if (err != LX_OK) {
                 rocks->db = NULL;
                 memset(rocks->cf, 0, sizeof(rocks->cf));
@@ -233,7 +341,7 @@ rocks_get(void *e, void *snap, unsigned kind, const void *key, size_t key_len, s
         char *message = NULL;
         rocksdb_pinnableslice_t *slice = rocksdb_get_pinned_cf(
             rocks->db, read, rocks->cf[cf_index(rocks, kind)], key, key_len, &message);
-        enum lx_err err = take_error(message, "reading", rocks->dir, NULL);
+        enum lx_err err = take_read_error(rocks, message);
 
         if (err == LX_OK && slice == NULL)
                 err = LX_ERR_ABSENT;
@@ -256,6 +364,7 @@ rocks_iter_new(void *e, void *snap, unsigned kind)
         struct rocks *rocks = e;
         struct rocks_iter *iter = lx_alloc(sizeof(*iter));
 
+        iter->rocks = rocks;
         iter->read = rocksdb_readoptions_create();
         rocksdb_readoptions_set_verify_checksums(iter->read, 1);
         if (snap != NULL)
@@ -303,13 +412,14 @@ static enum lx_err
 rocks_iter_free(void *it)
 {
         struct rocks_iter *iter = it;
+        struct rocks *rocks = iter->rocks;
         char *message = NULL;
 
         rocksdb_iter_get_error(iter->it, &message);
         rocksdb_iter_destroy(iter->it);
         rocksdb_readoptions_destroy(iter->read);
         lx_free(iter);
-        return take_error(message, "reading", "the store", NULL);
+        return take_read_error(rocks, message);
 }
 
 static void *
@@ -430,12 +540,29 @@ sum_property(struct rocks *rocks, const char *name)
         return sum;
 }
 
+/* Blocks on disk of all files, logs included. */
+static uint64_t
+files_size(const char *dir)
+{
+        uint64_t sum = 0;
+        struct dirent *entry;
+        struct stat st;
+        DIR *d = opendir(dir);
+
+        while (d != NULL && (entry = readdir(d)) != NULL)
+                if (fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+                        sum += (uint64_t)st.st_blocks * 512u;
+        if (d != NULL)
+                closedir(d);
+        return sum;
+}
+
 static void
 rocks_stats(void *e, struct lld_stats *out_stats)
 {
         struct rocks *rocks = e;
 
-        out_stats->disk_bytes = sum_property(rocks, "rocksdb.total-sst-files-size");
+        out_stats->disk_bytes = files_size(rocks->dir);
         out_stats->mem_bytes = sum_property(rocks, "rocksdb.size-all-mem-tables") +
             sum_property(rocks, "rocksdb.estimate-table-readers-mem") +
             rocksdb_cache_get_usage(rocks->cache);
@@ -460,4 +587,5 @@ const struct lld_engine LLD_ROCKS = {
     .backup = rocks_backup,
     .compact = rocks_compact,
     .stats = rocks_stats,
+    .damage = rocks_damage,
 };

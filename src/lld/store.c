@@ -19,7 +19,7 @@ struct lld {
         size_t kind_count;
         bool read_only;
         bool failed; /* a commit failed: what is on disk is not known */
-        int lock_fd;
+        int lock_fd, height_fd; /* -1: none */
         bool has_height;
         _Atomic uint64_t height;
         _Atomic uint64_t commits, synced, bytes_written;
@@ -66,9 +66,29 @@ load_height(struct lld *db, struct lx_why *why)
         return err == LX_ERR_ABSENT ? LX_OK : err;
 }
 
+/* Blocks that HEIGHT knows of must be there. */
+static enum lx_err
+check_height_file(struct lld *db, const char *dir, struct lx_why *why)
+{
+        uint64_t height;
+        bool found;
+        enum lx_err err = lld_dir_read_height(dir, &found, &height, why);
+
+        if (err == LX_OK && found && (!db->has_height || height > db->height)) {
+                lx_why_set(why,
+                    "%s/lld has lost records: it ends at height %lld, and height %llu was acknowledged; restore a "
+                    "backup with lx restore, or sync anew (its newest *.log was cut off, or old files put back)",
+                    dir, db->has_height ? (long long)db->height : -1ll, (unsigned long long)height);
+                return LX_ERR_CORRUPT;
+        }
+        if (err == LX_OK && !db->read_only)
+                err = lld_dir_open_height(dir, &db->height_fd, why);
+        return err;
+}
+
 enum lx_err
-lld_new(const struct lld_engine *engine, void *impl, const struct lld_options *options, int lock_fd,
-    struct lld **out_db, struct lx_why *why)
+lld_new(const struct lld_engine *engine, void *impl, const struct lld_options *options,
+    const char *dir, int lock_fd, struct lld **out_db, struct lx_why *why)
 {
         struct lld *db = lx_alloc(sizeof(*db));
         enum lx_err err;
@@ -80,7 +100,10 @@ lld_new(const struct lld_engine *engine, void *impl, const struct lld_options *o
         db->kind_count = options->kind_count;
         db->read_only = options->read_only;
         db->lock_fd = lock_fd;
+        db->height_fd = -1;
         err = load_height(db, why);
+        if (err == LX_OK && dir != NULL)
+                err = check_height_file(db, dir, why);
         if (err != LX_OK) {
                 lld_close(db);
                 return err;
@@ -94,17 +117,25 @@ lld_open(const char *dir, const struct lld_options *options, struct lld **out_db
 {
         void *impl;
         int lock_fd;
-        enum lx_err err = lld_dir_open(dir, options, &lock_fd, why);
+        bool is_new;
+        enum lx_err err = lld_dir_open(dir, options, &lock_fd, &is_new, why);
 
         if (err != LX_OK)
                 return err;
-        err = lld_rocks_open(dir, options, &impl, why);
+        err = lld_rocks_open(dir, options, is_new, &impl, why);
         if (err != LX_OK) {
                 if (lock_fd >= 0)
                         close(lock_fd);
                 return err;
         }
-        return lld_new(&LLD_ROCKS, impl, options, lock_fd, out_db, why);
+        if (is_new)
+                err = lld_dir_finish(dir, why);
+        if (err == LX_OK)
+                return lld_new(&LLD_ROCKS, impl, options, dir, lock_fd, out_db, why);
+        LLD_ROCKS.close(impl);
+        if (lock_fd >= 0)
+                close(lock_fd);
+        return err;
 }
 
 void
@@ -114,6 +145,8 @@ lld_close(struct lld *db)
                 return;
         lx_assert(db->handles == 0);
         db->engine.close(db->impl);
+        if (db->height_fd >= 0)
+                close(db->height_fd);
         if (db->lock_fd >= 0)
                 close(db->lock_fd);
         lx_free(db);
@@ -400,6 +433,8 @@ lld_batch_commit(struct lld_batch *batch, bool sync, struct lx_why *why)
                         db->has_height = true;
                         db->commits++;
                         db->synced += sync;
+                        if (sync && db->height_fd >= 0)
+                                lld_dir_write_height(db->height_fd, batch->height);
                         db->bytes_written += batch->bytes;
                 } else {
                         db->failed = true;
@@ -411,6 +446,13 @@ lld_batch_commit(struct lld_batch *batch, bool sync, struct lx_why *why)
         batch->err = LX_OK;
         batch->versioned = false;
         return err;
+}
+
+void
+lld_damage(struct lld *db, struct lx_why *why)
+{
+        if (db->engine.damage != NULL)
+                db->engine.damage(db->impl, why);
 }
 
 /* ---- the whole store -------------------------------------------------------------------------- */
@@ -435,6 +477,7 @@ lld_check(struct lld *db, struct lx_why *why)
                 if (err != LX_OK) {
                         lx_why_set(why, "a record of kind %s can't be read: %s",
                             db->kinds[kind].name, lx_err_text(err));
+                        lld_damage(db, why);
                         return err;
                 }
         }

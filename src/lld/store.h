@@ -15,7 +15,9 @@
  * injects faults and forgets what was not synced.
  *
  * Files of a data directory: <dir>/lld/ (the engine's), <dir>/FORMAT (the format version, text),
- * <dir>/LOCK (flock'ed while open). A newer FORMAT is refused with LX_ERR_VERSION.
+ * <dir>/LOCK (flock'ed while open), <dir>/HEIGHT (a height that is on disk for sure: a store that
+ * ends below it is refused as damaged). A newer FORMAT is refused with LX_ERR_VERSION; an engine's
+ * database is made only where there is neither FORMAT nor lld/.
  * Damage found anywhere is LX_ERR_CORRUPT with a why that names the file and the way out (restore
  * a backup, or sync anew); nothing is repaired silently but a torn tail of the log that no fsync
  * acknowledged.
@@ -87,6 +89,12 @@ void lld_snapshot_free(struct lld_snapshot *snap);
 LX_MUST_CHECK enum lx_err lld_get(struct lld *db, const struct lld_snapshot *snap, unsigned kind,
     const void *key, size_t key_len, struct lx_buf *out);
 
+/**
+ * What the newest LX_ERR_CORRUPT of a read found, with the file and the way out; @why stays as it is
+ * when there was none.
+ */
+void lld_damage(struct lld *db, struct lx_why *why);
+
 /** Whether @key is there: LX_OK, LX_ERR_ABSENT, LX_ERR_CORRUPT, LX_ERR_IO. */
 LX_MUST_CHECK enum lx_err lld_has(struct lld *db, const struct lld_snapshot *snap, unsigned kind,
     const void *key, size_t key_len);
@@ -143,6 +151,14 @@ LX_MUST_CHECK enum lx_err lld_batch_commit(struct lld_batch *batch, bool sync, s
  * written, fsynced and with the FORMAT file. Any thread; writing goes on.
  */
 LX_MUST_CHECK enum lx_err lld_backup(struct lld *db, const char *to, struct lx_why *why);
+
+/**
+ * Copy the backup in directory @from into data directory @to, which must hold no store. Nothing in
+ * @from is changed; a restore that was cut short can be run again.
+ * Returns LX_OK, LX_ERR_ABSENT (no backup there), LX_ERR_EXISTS (a store is in @to), LX_ERR_VERSION,
+ * LX_ERR_CORRUPT (its FORMAT), LX_ERR_FULL, LX_ERR_DENIED, LX_ERR_IO.
+ */
+LX_MUST_CHECK enum lx_err lld_restore(const char *from, const char *to, struct lx_why *why);
 
 /** Read every record of every kind and check the engine's checksums. LX_ERR_CORRUPT names it. */
 LX_MUST_CHECK enum lx_err lld_check(struct lld *db, struct lx_why *why);

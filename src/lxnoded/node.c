@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/pool.h"
+#include "ledger/genesis_json.h"
 #include "ledger/kinds.h"
 #include "ledger/maintain.h"
 #include "lxnoded/setup.h"
@@ -16,12 +17,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define CLIENT_TIMEOUT_S 60
 #define TICK_MS 5000
 #define PRUNE_BUDGET 20000 /* records a turn of the executor */
+#define GENESIS_JSON_MAX (1u << 20)
 #define BLOB_MIN_AGE_MS (60ull * 60 * 1000)
 
 struct lxnode {
@@ -48,13 +49,13 @@ struct lxnode {
 /* ---- store ------------------------------------------------------------------------------------- */
 
 static enum lx_err
-open_store(const struct node_conf *conf, struct lxnode *node, struct lx_why *why)
+open_store(const struct node_conf *conf, bool create, struct lxnode *node, struct lx_why *why)
 {
         struct lld_options options = {.kinds = ledger_kinds(),
             .kind_count = LEDGER_KIND_COUNT_,
             .cache_bytes = (size_t)conf->db_cache << 20,
-            .create = true};
-        enum lx_err err = lx_file_mkdirs(conf->datadir, 0700, why);
+            .create = create};
+        enum lx_err err = create ? lx_file_mkdirs(conf->datadir, 0700, why) : LX_OK;
 
         if (err == LX_OK)
                 err = lld_open(conf->datadir, &options, &node->db, why);
@@ -204,6 +205,21 @@ tick(void *arg)
 }
 
 static enum lx_err
+backup_genesis(struct lxnode *node, const char *dir, struct lx_why *why)
+{
+        struct lx_span bytes = ledger_genesis_bytes(node->ledger);
+        struct lx_buf path = {0}, json = {0};
+        enum lx_err err = ledger_genesis_to_json(bytes.p, bytes.len, &json, why);
+
+        lx_buf_printf(&path, "%s/genesis.json", dir);
+        if (err == LX_OK)
+                err = lx_file_write(lx_buf_str(&path), json.p, json.len, 0644, why);
+        lx_buf_clear(&path);
+        lx_buf_clear(&json);
+        return err;
+}
+
+static enum lx_err
 backup(void *arg, const char *dir, uint64_t *out_height, struct lx_why *why)
 {
         struct lxnode *node = arg;
@@ -213,7 +229,22 @@ backup(void *arg, const char *dir, uint64_t *out_height, struct lx_why *why)
         *out_height = ledger_view_header(view)->height;
         ledger_view_unref(view);
         err = lld_backup(node->db, dir, why);
-        return err != LX_OK ? err : blob_backup(node->blobs, dir, why);
+        if (err == LX_OK)
+                err = blob_backup(node->blobs, dir, why);
+        return err != LX_OK ? err : backup_genesis(node, dir, why);
+}
+
+/* The file that is damaged, when a read found it; always the way out. */
+static void
+name_damage(struct lxnode *node, struct lx_why *why)
+{
+        struct lx_why was = *why;
+
+        if (node->db != NULL)
+                lld_damage(node->db, why);
+        if (strstr(why->text, "restore") == NULL)
+                lx_why_replace(why, "%.300s: restore a backup with lx restore, or sync anew",
+                    was.text[0] != '\0' ? was.text : lx_err_text(LX_ERR_CORRUPT));
 }
 
 /* ---- opening ----------------------------------------------------------------------------------- */
@@ -304,7 +335,7 @@ node_open(const struct node_conf *conf, struct lxnode **out_node, struct lx_why 
         open_loop(node);
         node->pool = lx_pool_new(0, io_loop_wake, node->loop);
         node->executor = ledger_executor_new(io_loop_wake, node->loop);
-        err = open_store(conf, node, why);
+        err = open_store(conf, true, node, why);
         if (err == LX_OK) {
                 err = setup_key(conf, &node->key, why);
                 err = err == LX_ERR_ABSENT && conf->validator_key == NULL ? LX_OK : err;
@@ -315,6 +346,8 @@ node_open(const struct node_conf *conf, struct lxnode **out_node, struct lx_why 
                 err = open_engine(node, why);
         if (err == LX_OK)
                 err = open_rpc(node, why);
+        if (err == LX_ERR_CORRUPT)
+                name_damage(node, why);
         if (err != LX_OK) {
                 node_close(node);
                 return err;
@@ -387,15 +420,8 @@ node_check_db(const struct node_conf *conf, struct lx_why *why)
         struct lxnode *node = lx_alloc(sizeof(*node));
         struct ledger_progress progress = {.report = show_progress};
         struct ledger_options options = {0};
-        struct stat st;
-        enum lx_err err = LX_OK;
+        enum lx_err err = open_store(conf, false, node, why);
 
-        if (stat(conf->datadir, &st) != 0) {
-                lx_why_set(why, "there is no data directory %s", conf->datadir);
-                err = LX_ERR_ABSENT;
-        }
-        if (err == LX_OK)
-                err = open_store(conf, node, why);
         if (err == LX_OK)
                 err = lld_check(node->db, why);
         options.db = node->db;
@@ -411,6 +437,8 @@ node_check_db(const struct node_conf *conf, struct lx_why *why)
                     (unsigned long long)ledger_view_header(view)->height);
                 ledger_view_unref(view);
         }
+        if (err == LX_ERR_CORRUPT)
+                name_damage(node, why);
         ledger_close(node->ledger);
         blob_close(node->blobs);
         lld_close(node->db);
@@ -418,38 +446,40 @@ node_check_db(const struct node_conf *conf, struct lx_why *why)
         return err;
 }
 
+/* The genesis document is public and belongs to the copy; one that is there already stays. */
+static enum lx_err
+restore_genesis(const struct node_conf *conf, const char *from, struct lx_why *why)
+{
+        struct lx_buf path = {0}, json = {0};
+        char *to = setup_path(conf, "genesis.json");
+        enum lx_err err;
+
+        lx_buf_printf(&path, "%s/genesis.json", from);
+        err = lx_file_read(lx_buf_str(&path), GENESIS_JSON_MAX, &json, NULL);
+        if (err == LX_OK && access(to, F_OK) != 0)
+                err = lx_file_write(to, json.p, json.len, 0644, why);
+        lx_buf_clear(&path);
+        lx_buf_clear(&json);
+        lx_free(to);
+        return err == LX_ERR_ABSENT ? LX_OK : err;
+}
+
 enum lx_err
 node_restore(const struct node_conf *conf, struct lx_why *why)
 {
-        struct node_conf from = *conf;
-        struct lxnode *node;
-        struct lx_buf path = {0};
-        struct stat st;
-        enum lx_err err;
+        struct blob_store *blobs = NULL;
+        enum lx_err err = lld_restore(conf->restore, conf->datadir, why);
 
-        lx_buf_printf(&path, "%s/lld", conf->datadir);
-        if (stat(lx_buf_str(&path), &st) == 0) {
-                lx_why_set(why, "%s holds a store already: restore into an empty data directory "
-                    "(move the old one away first)", conf->datadir);
-                lx_buf_clear(&path);
-                return LX_ERR_EXISTS;
-        }
-        lx_buf_clear(&path);
-        from.datadir = conf->restore;
-        (void)rmdir(conf->datadir); /* an empty one is in the way of the copy */
-        if (stat(from.datadir, &st) != 0) {
-                lx_why_set(why, "there is no backup %s", from.datadir);
-                return LX_ERR_ABSENT;
-        }
-        /* A backup of the backup: the copy goes through the same checks as any other. */
-        node = lx_alloc(sizeof(*node));
-        err = open_store(&from, node, why);
         if (err == LX_OK)
-                err = lld_backup(node->db, conf->datadir, why);
+                err = blob_open(
+                    conf->restore, ledger_blob_kinds(), LEDGER_BLOB_COUNT_, &blobs, why);
         if (err == LX_OK)
-                err = blob_backup(node->blobs, conf->datadir, why);
-        blob_close(node->blobs);
-        lld_close(node->db);
-        lx_free(node);
-        return err;
+                err = blob_backup(blobs, conf->datadir, why);
+        blob_close(blobs);
+        if (err == LX_OK)
+                err = restore_genesis(conf, conf->restore, why);
+        if (err != LX_OK)
+                return err;
+        printf("restored; checking it\n");
+        return node_check_db(conf, why);
 }

@@ -124,6 +124,8 @@ answer(struct rpc_call *call, enum lx_err err)
 {
         json_t *json;
 
+        if (err == LX_ERR_CORRUPT && call->why.text[0] == '\0')
+                lld_damage(call->rpc->options.db, &call->why);
         if (err != LX_OK) {
                 call->rpc->errors++;
                 json = envelope(call->id, "error", error_json(CODE_OURS - (int)err,

@@ -325,6 +325,7 @@ START_TEST(damage_is_never_silent)
                 ck_assert_uint_eq(find_files(".log", names, 8), 1);
                 flip(names[0], where == 0 ? 600 : -20);
                 open_rocks(LX_ERR_CORRUPT, &why);
+                ck_assert_ptr_nonnull(strstr(why.text, ".log is damaged"));
                 ck_assert_ptr_nonnull(strstr(why.text, "restore"));
                 remove_dir();
         }
@@ -334,6 +335,8 @@ START_TEST(damage_is_never_silent)
         flip(names[0], 20);
         if (lld_open(dir, &OPTIONS, &db, &why) == LX_OK) {
                 ck_assert_int_eq(lld_check(db, &why), LX_ERR_CORRUPT);
+                ck_assert_ptr_nonnull(strstr(why.text, ".sst is damaged"));
+                ck_assert_ptr_nonnull(strstr(why.text, "restore"));
                 lld_close(db);
         }
         ck_assert_int_eq(unlink(names[0]), 0);
@@ -348,10 +351,13 @@ START_TEST(damage_is_never_silent)
 }
 END_TEST
 
-/* A record at the end that was cut short: no fsync had acknowledged it, so it goes. */
+/*
+ * A record at the end that was cut short and that no fsync had acknowledged goes; without one that
+ * was acknowledged the store does not open.
+ */
 START_TEST(torn_tail_is_cut)
 {
-        char names[8][256];
+        char names[8][256], path[128];
         struct lx_why why = {""};
         struct stat st;
         struct lld *db;
@@ -359,12 +365,93 @@ START_TEST(torn_tail_is_cut)
 
         make_dir();
         fill(false);
+        db = open_rocks(LX_OK, &why);
+        ck_assert_int_eq(put_at(db, 50, CURRENT, "key050", "some value of it", false), LX_OK);
+        lld_close(db);
         ck_assert_uint_eq(find_files(".log", names, 8), 1);
         ck_assert_int_eq(stat(names[0], &st), 0);
         ck_assert_int_eq(truncate(names[0], st.st_size - 10), 0);
         db = open_rocks(LX_OK, &why);
-        ck_assert(lld_height(db, &height) && height == 48);
-        ck_assert(has_value(db, NULL, CURRENT, "key048", "some value of it"));
+        ck_assert(lld_height(db, &height) && height == 49);
+        ck_assert(has_value(db, NULL, CURRENT, "key049", "some value of it"));
+        ck_assert_int_eq(put_at(db, 50, CURRENT, "key050", "some value of it", true), LX_OK);
+        lld_close(db);
+        for (size_t i = 0, n = find_files(".log", names, 8); i < n; i++)
+                ck_assert_int_eq(truncate(names[i], 0), 0);
+        open_rocks(LX_ERR_CORRUPT, &why);
+        ck_assert_ptr_nonnull(strstr(why.text, "height 50 was acknowledged"));
+        ck_assert_ptr_nonnull(strstr(why.text, "restore"));
+        /* A power cut may leave HEIGHT empty or blank: then it says nothing. */
+        snprintf(path, sizeof(path), "%s/HEIGHT", dir);
+        ck_assert_int_eq(truncate(path, 0), 0);
+        ck_assert_int_eq(truncate(path, 21), 0);
+        lld_close(open_rocks(LX_OK, &why));
+        ck_assert_int_eq(lx_file_write(path, "0000000000000000005x\n", 21, 0600, NULL), LX_OK);
+        open_rocks(LX_ERR_CORRUPT, &why);
+        ck_assert_ptr_nonnull(strstr(why.text, "HEIGHT"));
+        remove_dir();
+}
+END_TEST
+
+/* A file that is gone is damage, never the beginning of a new store in place of the old one. */
+START_TEST(a_lost_file_makes_no_new_store)
+{
+        static const char *const lost[] = {"FORMAT", "lld/CURRENT"};
+        char path[128], kept[128];
+        struct lx_why why = {""};
+        struct lld *db;
+
+        for (size_t i = 0; i < 2; i++) {
+                make_dir();
+                fill(true);
+                snprintf(path, sizeof(path), "%s/%s", dir, lost[i]);
+                snprintf(kept, sizeof(kept), "%s/kept", dir);
+                ck_assert_int_eq(rename(path, kept), 0);
+                open_rocks(LX_ERR_CORRUPT, &why);
+                ck_assert_ptr_nonnull(strstr(why.text, lost[i]));
+                ck_assert_ptr_nonnull(strstr(why.text, "restore"));
+                ck_assert_int_eq(rename(kept, path), 0);
+                db = open_rocks(LX_OK, &why);
+                ck_assert(has_value(db, NULL, CURRENT, "key049", "some value of it"));
+                lld_close(db);
+                remove_dir();
+        }
+        /* One whose making was cut short is made again. */
+        make_dir();
+        snprintf(path, sizeof(path), "%s/FORMAT.new", dir);
+        ck_assert_int_eq(lx_file_write(path, "lxnode-store 1\n", 15, 0644, NULL), LX_OK);
+        snprintf(path, sizeof(path), "%s/lld", dir);
+        ck_assert_int_eq(mkdir(path, 0700), 0);
+        fill(false);
+        ck_assert_int_ne(access(path, F_OK), -1);
+        remove_dir();
+}
+END_TEST
+
+/* A backup is copied out; what was cut short can be done again; nothing is overwritten. */
+START_TEST(restore_copies_a_backup)
+{
+        struct lx_why why = {""};
+        struct lld *db;
+        char from[128], to[64], part[128];
+
+        make_dir();
+        fill(false);
+        db = open_rocks(LX_OK, &why);
+        snprintf(from, sizeof(from), "%s/copy", dir);
+        ck_assert_int_eq(lld_backup(db, from, &why), LX_OK);
+        lld_close(db);
+        ck_assert_int_eq(lld_restore(from, dir, &why), LX_ERR_EXISTS);
+        snprintf(to, sizeof(to), "%.40s/new", dir);
+        ck_assert_int_eq(lld_restore(to, to, &why), LX_ERR_ABSENT);
+        snprintf(part, sizeof(part), "%s/lld.part", to);
+        ck_assert_int_eq(lx_file_mkdirs(part, 0700, NULL), LX_OK);
+        why.text[0] = '\0';
+        ck_assert_int_eq(lld_open(to, &OPTIONS, &db, &why), LX_ERR_CORRUPT);
+        ck_assert_ptr_nonnull(strstr(why.text, "lx restore again"));
+        ck_assert_msg(lld_restore(from, to, &why) == LX_OK, "%s", why.text);
+        ck_assert_int_eq(lld_open(to, &OPTIONS, &db, &why), LX_OK);
+        ck_assert(has_value(db, NULL, CURRENT, "key049", "some value of it"));
         lld_close(db);
         remove_dir();
 }
@@ -440,7 +527,7 @@ main(void)
 {
         const TTest *const cases[] = {both_engines, memory_forgets_what_was_not_synced,
             memory_faults, directory_rules, damage_is_never_silent, torn_tail_is_cut,
-            backup_is_a_store, kill_loses_nothing_acknowledged, NULL};
+            a_lost_file_makes_no_new_store, backup_is_a_store, restore_copies_a_backup, kill_loses_nothing_acknowledged, NULL};
 
         return unit_main("lld", cases, 120);
 }
