@@ -15,8 +15,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CHUNK (1u << 20) /* bytes read at once, a multiple of the page */
+#define CHUNK (256u << 10) /* bytes read at once: a power of two of pages, and within a core's cache */
 #define CHUNK_PAGES (CHUNK / LX_PAGE_LEN)
+#define STRIPE_CHUNKS 64 /* taken by a worker at once */
 #define VERITY_LEVELS 8
 #define VERITY_HASHES (LX_PAGE_LEN / 32)
 
@@ -83,10 +84,23 @@ read_pages(int fd, uint64_t size, uint64_t first, uint64_t count, uint8_t *out)
         return read_part(fd, offset, out, len);
 }
 
+/* Room for a chunk of at most @pages on a page boundary; *@out_whole is what to free. */
+static uint8_t *
+alloc_chunk(uint64_t pages, void **out_whole)
+{
+        size_t len = (size_t)(pages < CHUNK_PAGES ? pages : CHUNK_PAGES) * LX_PAGE_LEN;
+        uint8_t *whole = lx_alloc(len + LX_PAGE_LEN);
+
+        /* Copying and hashing are faster when no load crosses a cache line. */
+        *out_whole = whole;
+        return whole + (LX_PAGE_LEN - (uintptr_t)whole % LX_PAGE_LEN) % LX_PAGE_LEN;
+}
+
 enum lx_err
 digest_pages(int fd, uint64_t size, uint64_t first, uint64_t count, struct lx_buf *out_leaves)
 {
-        uint8_t *chunk = lx_alloc(count < CHUNK_PAGES ? (size_t)count * LX_PAGE_LEN + 1 : CHUNK);
+        void *whole;
+        uint8_t *chunk = alloc_chunk(count, &whole);
         enum lx_err err = LX_OK;
 
         while (count > 0 && err == LX_OK) {
@@ -103,7 +117,7 @@ digest_pages(int fd, uint64_t size, uint64_t first, uint64_t count, struct lx_bu
                 first += n;
                 count -= n;
         }
-        lx_free(chunk);
+        lx_free(whole);
         return err;
 }
 
@@ -172,15 +186,22 @@ struct reading {
         unsigned what;
         struct lx_sha256 *sha;
         struct verity *verity;
-        struct merkle_frontier frontier;
+        struct merkle_frontier chunks; /* over the roots of the chunks: the same tree, as each is 2^n pages */
         struct lx_buf *leaves;
         uint8_t *chunk;
 };
 
+/* A chunk's subtree (the last may be of fewer pages) joins the file's tree. */
+static void
+add_chunk_root(struct reading *r, const struct lx_hash *root)
+{
+        merkle_frontier_append(&lx_crypto_ops()->hash, &r->chunks, root, NULL, NULL);
+}
+
 static void
 hash_chunk(struct reading *r, uint64_t pages, size_t len)
 {
-        struct lx_hash leaf[CHUNK_PAGES];
+        struct lx_hash leaf[CHUNK_PAGES], root;
         uint8_t hash[32];
 
         if (r->what & DIGEST_SHA256)
@@ -192,8 +213,8 @@ hash_chunk(struct reading *r, uint64_t pages, size_t len)
         if ((r->what & DIGEST_ROOT) == 0)
                 return;
         lx_blake2b_pages(&LX_TAG_LEAF, r->chunk, pages, leaf);
-        for (uint64_t i = 0; i < pages; i++)
-                merkle_frontier_append(&lx_crypto_ops()->hash, &r->frontier, &leaf[i], NULL, NULL);
+        merkle_log_root(&lx_crypto_ops()->hash, leaf, pages, &root);
+        add_chunk_root(r, &root);
         if (r->leaves != NULL)
                 lx_buf_append(r->leaves, leaf, pages * LX_HASH_LEN);
 }
@@ -218,52 +239,59 @@ hash_file(struct reading *r, void (*progress)(void *arg, uint64_t bytes), void *
         return err;
 }
 
-/* The leaves of a large file, one stripe of chunks a worker. */
+/* The leaves of a large file and the roots of its chunks, one stripe of chunks a worker. */
+struct stripe {
+        struct lx_buf leaves;
+        struct lx_hash root[STRIPE_CHUNKS];
+        enum lx_err err;
+};
+
 struct stripes {
         int fd;
-        uint64_t size, pages, each;
-        struct lx_buf *leaves;
-        enum lx_err *err;
+        uint64_t size, pages;
+        struct stripe *v;
 };
 
 static void
 hash_stripe(void *arg, size_t i)
 {
         struct stripes *s = arg;
-        uint64_t first = i * s->each, left = s->pages - first;
+        struct stripe *stripe = &s->v[i];
+        uint64_t each = STRIPE_CHUNKS * CHUNK_PAGES, first = i * each, left = s->pages - first;
+        uint64_t count = left < each ? left : each;
 
-        s->err[i] = digest_pages(s->fd, s->size, first, left < s->each ? left : s->each, &s->leaves[i]);
+        stripe->err = digest_pages(s->fd, s->size, first, count, &stripe->leaves);
+        for (uint64_t at = 0; at < count && stripe->err == LX_OK; at += CHUNK_PAGES)
+                merkle_log_root(&lx_crypto_ops()->hash,
+                    (const struct lx_hash *)(const void *)stripe->leaves.p + at,
+                    count - at < CHUNK_PAGES ? count - at : CHUNK_PAGES, &stripe->root[at / CHUNK_PAGES]);
 }
 
 static enum lx_err
 hash_striped(struct reading *r, struct lx_pool *pool, void (*progress)(void *arg, uint64_t bytes), void *arg)
 {
-        struct stripes s = {.fd = r->fd, .size = r->size, .pages = merkle_file_pages(r->size),
-            .each = 16 * CHUNK_PAGES};
-        size_t count = (size_t)((s.pages + s.each - 1) / s.each);
+        struct stripes s = {.fd = r->fd, .size = r->size, .pages = merkle_file_pages(r->size)};
+        uint64_t each = STRIPE_CHUNKS * CHUNK_PAGES;
+        size_t count = (size_t)((s.pages + each - 1) / each);
         enum lx_err err = LX_OK;
 
-        s.leaves = lx_alloc_array(count, sizeof(*s.leaves));
-        s.err = lx_alloc_array(count, sizeof(*s.err));
+        s.v = lx_alloc_array(count, sizeof(*s.v));
         lx_pool_for(pool, count, hash_stripe, &s);
         for (size_t i = 0; i < count; i++) {
-                if (err == LX_OK)
-                        err = s.err[i];
-                for (size_t at = 0; at < s.leaves[i].len && err == LX_OK; at += LX_HASH_LEN) {
-                        struct lx_hash leaf;
+                struct stripe *stripe = &s.v[i];
+                uint64_t pages = stripe->leaves.len / LX_HASH_LEN;
 
-                        memcpy(leaf.b, s.leaves[i].p + at, LX_HASH_LEN);
-                        merkle_frontier_append(
-                            &lx_crypto_ops()->hash, &r->frontier, &leaf, NULL, NULL);
-                }
+                if (err == LX_OK)
+                        err = stripe->err;
+                for (uint64_t at = 0; at < pages && err == LX_OK; at += CHUNK_PAGES)
+                        add_chunk_root(r, &stripe->root[at / CHUNK_PAGES]);
                 if (r->leaves != NULL)
-                        lx_buf_append(r->leaves, s.leaves[i].p, s.leaves[i].len);
-                lx_buf_clear(&s.leaves[i]);
+                        lx_buf_append(r->leaves, stripe->leaves.p, stripe->leaves.len);
+                lx_buf_clear(&stripe->leaves);
         }
         if (progress != NULL)
                 progress(arg, r->size);
-        lx_free(s.leaves);
-        lx_free(s.err);
+        lx_free(s.v);
         return err;
 }
 
@@ -280,6 +308,7 @@ digest_file(const char *path, unsigned what, struct lx_pool *pool,
     struct lx_buf *out_leaves, struct lx_why *why)
 {
         struct reading r = {.fd = -1, .what = what, .leaves = out_leaves};
+        void *whole;
         struct stat before, after;
         struct lx_digest d = {0};
         enum lx_err err = digest_open(path, &r.fd, &d.size, &d.mode, why);
@@ -287,18 +316,18 @@ digest_file(const char *path, unsigned what, struct lx_pool *pool,
         if (err != LX_OK)
                 return err;
         r.size = d.size;
-        r.chunk = lx_alloc(d.size < CHUNK ? merkle_file_pages(d.size) * LX_PAGE_LEN + 1 : CHUNK);
+        r.chunk = alloc_chunk(merkle_file_pages(d.size), &whole);
         r.sha = lx_sha256_new();
         r.verity = (what & DIGEST_FSVERITY) != 0 ? lx_alloc(sizeof(*r.verity)) : NULL;
         err = fstat(r.fd, &before) == 0 ? LX_OK : LX_ERR_IO;
-        if (err == LX_OK && what == DIGEST_ROOT && pool != NULL && d.size > 16 * CHUNK)
+        if (err == LX_OK && what == DIGEST_ROOT && pool != NULL && d.size > STRIPE_CHUNKS * CHUNK)
                 err = hash_striped(&r, pool, progress, arg);
         else if (err == LX_OK)
                 err = hash_file(&r, progress, arg);
         if (err == LX_OK && (fstat(r.fd, &after) != 0 || !is_same(&before, &after)))
                 err = LX_ERR_CHANGED;
         if (err == LX_OK) {
-                merkle_frontier_root(&lx_crypto_ops()->hash, &r.frontier, &d.root);
+                merkle_frontier_root(&lx_crypto_ops()->hash, &r.chunks, &d.root);
                 if (what & DIGEST_SHA256)
                         lx_sha256_final(r.sha, d.sha256.b);
                 if (what & DIGEST_FSVERITY)
@@ -309,7 +338,7 @@ digest_file(const char *path, unsigned what, struct lx_pool *pool,
         }
         lx_sha256_free(r.sha);
         lx_free(r.verity);
-        lx_free(r.chunk);
+        lx_free(whole);
         (void)close(r.fd);
         return err;
 }
