@@ -1,78 +1,64 @@
 /*
- * bench/bench_file.c - lx against the coreutils: root of a 1 GiB cached file against b2sum, two cores
- * against one, publishing this machine's programs against sha256sum, one page's update.
+ * bench/bench_file.c - the tree of a 1 GiB cached file: `lx file root` against `b2sum`, both bound to
+ * one core and by their CPU time (so that a neighbour on that core does not count); two cores
+ * against one, by the clock; a new leaf hash and root after one page changed, and the length of a
+ * page's proof.
  */
 #include "config.h"
 #include "bench/bench.h"
+#include "bench/proc.h"
 
-#include <fcntl.h>
-#include <sched.h>
+#include "crypto/hash.h"
+#include "crypto/secret.h"
+#include "crypto/tags.h"
+#include "merkle/file.h"
+
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#define FILE_PATH "/tmp/lx-bench-file"
 #define FILE_BYTES (1ull << 30)
+#define PAGES (FILE_BYTES / LX_PAGE_LEN)
+#define UPDATES 2000
 
-struct setup {
-        const char *build;
-        char ours[512], yard[512];
-        double scale; /* what one run counts for */
+struct commands {
+        char ours[1024], yardstick[1024];
+        bool by_cpu;
 };
 
-/* Run @command by the shell; seconds, negative when it failed. */
 static double
-run(const char *command)
+speed(const struct commands *c, const char *command)
 {
-        double start = bench_now();
-        int status = 0;
-        pid_t pid = fork();
+        double s = c->by_cpu ? bench_shell_cpu(command) : bench_shell(command);
 
-        if (pid == 0) {
-                (void)execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-                _exit(127);
-        }
-        if (pid < 0 || waitpid(pid, &status, 0) < 0 || status != 0)
-                return -1;
-        return bench_now() - start;
+        return s > 0 ? 1 / s : 0;
 }
 
 static double
 ours(void *arg)
 {
-        const struct setup *s = arg;
-
-        return s->scale / run(s->ours);
+        return speed(arg, ((struct commands *)arg)->ours);
 }
 
 static double
 yardstick(void *arg)
 {
-        const struct setup *s = arg;
-
-        return s->scale / run(s->yard);
+        return speed(arg, ((struct commands *)arg)->yardstick);
 }
 
 static bool
-make_file(void)
+make_file(const char *path)
 {
-        uint64_t x = 88172645463325252ull;
-        static uint64_t block[1 << 15];
-        FILE *f = fopen(FILE_PATH, "wb");
+        static uint8_t block[1 << 20];
+        FILE *f = fopen(path, "wb");
 
+        bench_say("writing 1 GiB");
         if (f == NULL)
                 return false;
+        lx_random(block, sizeof(block));
         for (uint64_t at = 0; at < FILE_BYTES; at += sizeof(block)) {
-                for (size_t i = 0; i < sizeof(block) / 8; i++) {
-                        x ^= x << 13;
-                        x ^= x >> 7;
-                        x ^= x << 17;
-                        block[i] = x;
-                }
+                memcpy(block, &at, sizeof(at));
                 if (fwrite(block, sizeof(block), 1, f) != 1)
                         return false;
         }
@@ -80,55 +66,85 @@ make_file(void)
 }
 
 static void
-bench_roots(struct setup *s)
+bench_roots(const char *path)
 {
-        struct bench_row row = {.name = "file root 1 GiB, one core, / b2sum", .unit = "GiB/s", .budget = 2,
-            .rounds = 5, .ours = ours, .yardstick = yardstick, .arg = s};
+        struct commands c = {.by_cpu = true};
+        struct bench_row row = {.name = "file root 1 GiB, one core / b2sum", .unit = "GiB/s",
+            .ours = ours, .yardstick = yardstick, .arg = &c};
 
-        s->scale = 1;
-        (void)snprintf(s->ours, sizeof(s->ours), "taskset -c 0 %s/lx file root " FILE_PATH " >/dev/null", s->build);
-        (void)snprintf(s->yard, sizeof(s->yard), "taskset -c 0 b2sum " FILE_PATH " >/dev/null");
-        bench_run(&row);
-        row.name = "file root, two cores / one";
+        row.budget = lx_blake2b_lanes() == LX_LANES_AVX512 ? 3.5 : lx_blake2b_lanes() == LX_LANES_AVX2 ? 2 : 1;
+        (void)snprintf(c.ours, sizeof(c.ours), "taskset -c 1 %s/lx file root %s", bench_build(), path);
+        (void)snprintf(c.yardstick, sizeof(c.yardstick), "taskset -c 1 b2sum %s", path);
+        (void)bench_run(&row);
+        c.by_cpu = false;
+        row.name = "file root 1 GiB, two cores / one";
+        row.rounds = 11;
         row.budget = 1.8;
-        (void)snprintf(s->ours, sizeof(s->ours), "%s/lx file root " FILE_PATH " >/dev/null", s->build);
-        (void)snprintf(s->yard, sizeof(s->yard), "taskset -c 0 %s/lx file root " FILE_PATH " >/dev/null", s->build);
-        bench_run(&row);
+        (void)snprintf(c.yardstick, sizeof(c.yardstick), "taskset -c 1 %s/lx file root %s", bench_build(), path);
+        (void)snprintf(c.ours, sizeof(c.ours), "taskset -c 0,1 %s/lx file root %s", bench_build(), path);
+        (void)bench_run(&row);
 }
 
-/* A node of its own, a device key, everything published again and again. */
-static void
-bench_publish(struct setup *s)
+/* Microseconds to hash a changed page, set its leaf and have the new root. */
+static double
+update_pages(void *arg)
 {
-        struct bench_row row = {.name = "publish /usr, / sha256sum", .unit = "runs/s", .budget = 3,
-            .rounds = 5, .ours = ours, .yardstick = yardstick, .arg = s};
-        char command[1024];
+        struct merkle_file *file = arg;
+        static uint8_t page[LX_PAGE_LEN];
+        struct lx_hash leaf, root;
+        double start = bench_now();
 
-        (void)snprintf(command, sizeof(command),
-            "d=/tmp/lx-bench-node; rm -rf $d; (%s/lxnoded --dev --datadir $d --rpc-listen none >/dev/null 2>&1 &);"
-            "until %s/lx --datadir $d status >/dev/null 2>&1; do :; done;"
-            "%s/lx keygen device $d/key >/dev/null && %s/lx --datadir $d --key-file $d/key profile create >/dev/null",
-            s->build, s->build, s->build, s->build);
-        if (run(command) < 0)
-                return;
-        (void)snprintf(s->ours, sizeof(s->ours), "%s/lx --datadir /tmp/lx-bench-node --key-file "
-            "/tmp/lx-bench-node/key binary publish /usr/bin /usr/sbin /usr/lib >/dev/null", s->build);
-        (void)snprintf(s->yard, sizeof(s->yard), "{ find /usr/bin /usr/sbin /usr/lib -type f -perm /111 -print0; "
-            "find /usr/lib -type f ! -perm /111 -name '*.so*' -print0; } | xargs -0 sha256sum >/dev/null");
-        bench_run(&row);
-        (void)snprintf(command, sizeof(command), "%s/lx --datadir /tmp/lx-bench-node stop >/dev/null", s->build);
-        (void)run(command);
+        for (uint64_t i = 0; i < UPDATES; i++) {
+                memcpy(page, &i, sizeof(i));
+                lx_blake2b_pages(&LX_TAG_LEAF, page, 1, &leaf);
+                merkle_file_set(file, i * 104729 % PAGES, &leaf);
+                merkle_file_root(file, &root);
+        }
+        return (bench_now() - start) / UPDATES * 1e6;
+}
+
+static double
+proof_bytes(void *arg)
+{
+        static struct merkle_path path;
+
+        if (merkle_file_prove(arg, PAGES / 3, 1, &path) != LX_OK)
+                return 0;
+        return (double)(path.count * LX_HASH_LEN);
+}
+
+static void
+bench_update(void)
+{
+        struct lx_hash *leaves = malloc(PAGES * sizeof(*leaves));
+        struct merkle_file *file;
+        struct bench_row row = {.name = "one page's update in 1 GiB", .unit = "us", .budget = 20,
+            .at_most = true, .ours = update_pages};
+        struct bench_row proof = {.name = "one page's proof in 1 GiB", .unit = "bytes", .budget = 576,
+            .at_most = true, .rounds = 5, .ours = proof_bytes};
+
+        lx_random(leaves, PAGES * sizeof(*leaves));
+        file = merkle_file_new(&lx_crypto_ops()->hash, leaves, PAGES);
+        free(leaves);
+        row.arg = proof.arg = file;
+        (void)bench_run(&row);
+        (void)bench_run(&proof);
+        merkle_file_free(file);
 }
 
 int
 main(void)
 {
-        struct setup s = {.build = getenv("LX_BUILDDIR")};
+        char path[300];
 
-        if (s.build == NULL || !make_file())
+        if (lx_crypto_init() != LX_OK)
                 return 1;
-        bench_roots(&s);
-        (void)unlink(FILE_PATH);
-        bench_publish(&s);
+        (void)snprintf(path, sizeof(path), "%s/file", bench_dir());
+        if (!make_file(path)) {
+                perror(path);
+                return 1;
+        }
+        bench_roots(path);
+        bench_update();
         return 0;
 }

@@ -1,80 +1,53 @@
 /*
- * bench/bench_rpc.c - the node's look-ups per server CPU-second: single ones against a bare evhttp
- * "hello" server, batches of 100 against redis GET; start until ready, and idle memory.
+ * bench/bench_rpc.c - the node's look-ups per server CPU-second: single ones over keep-alive HTTP
+ * against a bare evhttp "hello" server, batches of 100 against redis GET one by one. The questions
+ * go round over many digests and registers; the time of the asking side is not counted.
  */
 #include "config.h"
 #include "bench/bench.h"
+#include "bench/proc.h"
 
 #include <arpa/inet.h>
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
-#include <netinet/in.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#define DIR "/tmp/lx-bench-rpc"
-#define NODE_PORT 45390
-#define HELLO_PORT 45391
-#define REDIS_PORT 45392
-#define REQUESTS 4000
-#define BATCH 100
+#define KEYS 100 /* different questions; also the size of a batch */
+#define SINGLES 6000
+#define BATCHES 100
+
+struct text {
+        char *p;
+        size_t len;
+};
 
 struct target {
         pid_t pid;
         int fd;
-        const char *request;
-        size_t request_len;
-        unsigned requests;
-        double per_request; /* look-ups in one */
+        struct text request[KEYS];
+        unsigned request_count; /* asked in turn */
+        unsigned requests;      /* of one measurement */
+        double per_request;     /* look-ups in one */
         bool http;
 };
 
-/* CPU seconds of another process, its threads included. */
-static double
-cpu_of(pid_t pid)
-{
-        char path[64], line[1024];
-        unsigned long user = 0, sys = 0;
-        const char *at;
-        FILE *f;
+struct pair {
+        struct target ours, yardstick;
+};
 
-        (void)snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)pid);
-        (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-        f = fopen(path, "r");
-        if (f == NULL || fgets(line, sizeof(line), f) == NULL)
-                return 0;
-        (void)fclose(f);
-        at = strrchr(line, ')');
-        if (at == NULL || sscanf(at + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &sys) != 2)
-                return 0;
-        return (double)(user + sys) / (double)sysconf(_SC_CLK_TCK);
-}
+struct node {
+        pid_t pid;
+        unsigned port;
+        char auth[256];
+};
 
-static int
-dial(unsigned port)
-{
-        struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
-            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-
-        for (int i = 0; i < 200; i++) {
-                int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-                if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
-                        return fd;
-                (void)close(fd);
-                (void)usleep(20000);
-        }
-        return -1;
-}
-
-/* One answer: HTTP by its Content-Length, redis by its lines. */
+/* One answer: HTTP by its Content-Length, redis by its "$length" line. */
 static bool
 receive(const struct target *t)
 {
@@ -83,42 +56,39 @@ receive(const struct target *t)
 
         while (need == 0 || len < need) {
                 ssize_t n = recv(t->fd, in + len, sizeof(in) - 1 - len, 0);
-                const char *end, *cl;
+                const char *end, *length;
 
                 if (n <= 0)
                         return false;
                 len += (size_t)n;
                 in[len] = '\0';
-                if (!t->http) {
-                        if (len >= 2 && in[len - 1] == '\n')
-                                return true;
+                end = strstr(in, t->http ? "\r\n\r\n" : "\r\n");
+                length = strstr(in, t->http ? "Content-Length: " : "$");
+                if (end == NULL || length == NULL)
                         continue;
-                }
-                end = strstr(in, "\r\n\r\n");
-                cl = strstr(in, "Content-Length: ");
-                if (end != NULL && cl != NULL)
-                        need = (size_t)(end - in) + 4 + strtoul(cl + 16, NULL, 10);
+                need = (size_t)(end - in) +
+                    (t->http ? 4 + strtoul(length + 16, NULL, 10) : 4 + strtoul(length + 1, NULL, 10));
         }
-        return true;
+        return len == need && strstr(in, "\"error\"") == NULL;
+}
+
+static bool
+ask(const struct target *t, const struct text *request)
+{
+        return send(t->fd, request->p, request->len, MSG_NOSIGNAL) == (ssize_t)request->len && receive(t);
 }
 
 /* Look-ups per CPU-second of the server. */
 static double
-measure(void *arg)
+measure(struct target *t)
 {
-        struct target *t = arg;
-        double before = cpu_of(t->pid), used;
+        double before = bench_cpu_of(t->pid);
 
         for (unsigned i = 0; i < t->requests; i++)
-                if (send(t->fd, t->request, t->request_len, MSG_NOSIGNAL) < 0 || !receive(t))
+                if (!ask(t, &t->request[i % t->request_count]))
                         return 0;
-        used = cpu_of(t->pid) - before;
-        return t->requests * t->per_request / (used > 0 ? used : 0.01);
+        return t->requests * t->per_request / (bench_cpu_of(t->pid) - before);
 }
-
-struct pair {
-        struct target ours, yard;
-};
 
 static double
 ours(void *arg)
@@ -129,7 +99,7 @@ ours(void *arg)
 static double
 yardstick(void *arg)
 {
-        return measure(&((struct pair *)arg)->yard);
+        return measure(&((struct pair *)arg)->yardstick);
 }
 
 /* ---- servers ----------------------------------------------------------------------------------- */
@@ -145,215 +115,198 @@ say_hello(struct evhttp_request *req, void *arg)
         evbuffer_free(body);
 }
 
-static pid_t
-start_hello(void)
-{
-        pid_t pid = fork();
-
-        if (pid == 0) {
-                struct event_base *base = event_base_new();
-                struct evhttp *http = evhttp_new(base);
-
-                evhttp_set_gencb(http, say_hello, NULL);
-                if (evhttp_bind_socket(http, "127.0.0.1", HELLO_PORT) == 0)
-                        (void)event_base_dispatch(base);
-                _exit(1);
-        }
-        return pid;
-}
-
-static pid_t
-start_program(const char *const argv[])
-{
-        pid_t pid = fork();
-
-        if (pid == 0) {
-                (void)!freopen("/dev/null", "w", stdout);
-                (void)!freopen("/dev/null", "w", stderr);
-                (void)execvp(argv[0], (char *const *)(uintptr_t)argv);
-                _exit(127);
-        }
-        return pid;
-}
-
 static void
-end_program(pid_t pid)
+serve_hello(void *arg)
 {
-        (void)kill(pid, SIGTERM);
-        (void)waitpid(pid, NULL, 0);
+        struct event_base *base = event_base_new();
+        struct evhttp *http = evhttp_new(base);
+
+        evhttp_set_gencb(http, say_hello, NULL);
+        if (evhttp_bind_socket(http, "127.0.0.1", (uint16_t)*(unsigned *)arg) == 0)
+                (void)event_base_dispatch(base);
 }
 
-/* Run @command by the shell; $B in it is the build directory. */
 static bool
-shell(const char *command, const char *build)
+start_node(struct node *node)
 {
-        pid_t pid = fork();
-        int status = 1;
-
-        if (pid == 0) {
-                (void)setenv("B", build, 1);
-                (void)execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-                _exit(127);
-        }
-        return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
-}
-
-static pid_t
-start_node(const char *build)
-{
-        char program[512], listen[64];
-        const char *argv[] = {program, "--dev", "--datadir", DIR, "--rpc-listen", listen, "--log", "warn", NULL};
-
-        (void)snprintf(program, sizeof(program), "%s/lxnoded", build);
-        (void)snprintf(listen, sizeof(listen), "127.0.0.1:%d", NODE_PORT);
-        return start_program(argv);
-}
-
-/* ---- start ------------------------------------------------------------------------------------- */
-
-static double
-start_once(void *arg)
-{
-        double start;
-        pid_t pid;
+        const char *dir = bench_str("%s/node", bench_dir());
+        const char *program = bench_str("%s/lxnoded", bench_build());
+        const char *argv[] = {program, "--dev", "--datadir", dir, "--rpc-listen", NULL, "--log", "warn", NULL};
         int fd;
 
-        (void)shell("rm -rf " DIR, arg);
-        start = bench_now();
-        pid = start_node(arg);
-        while ((fd = socket(AF_INET, SOCK_STREAM, 0)) >= 0) {
-                struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(NODE_PORT),
-                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-
-                if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
-                        break;
-                (void)close(fd);
-                (void)usleep(1000);
-        }
-        start = (bench_now() - start) * 1000;
+        node->port = bench_free_port();
+        argv[5] = bench_str("127.0.0.1:%u", node->port);
+        node->pid = bench_start(argv);
+        fd = bench_dial(node->port);
         (void)close(fd);
-        end_program(pid);
-        return start;
+        return fd >= 0;
 }
 
-static double
-rss_anon_mib(void *arg)
-{
-        char path[64], line[256];
-        unsigned long kib = 0;
-        FILE *f;
-
-        (void)snprintf(path, sizeof(path), "/proc/%d/status", (int)*(pid_t *)arg);
-        f = fopen(path, "r");
-        while (f != NULL && fgets(line, sizeof(line), f) != NULL)
-                (void)sscanf(line, "RssAnon: %lu", &kib);
-        if (f != NULL)
-                (void)fclose(f);
-        return (double)kib / 1024;
-}
-
-/* ---- rows -------------------------------------------------------------------------------------- */
-
-static char *
-http_request(const char *auth, const char *body, size_t *out_len)
-{
-        size_t cap = strlen(body) + 512;
-        char *text = malloc(cap);
-
-        *out_len = (size_t)snprintf(text, cap, "POST /rpc HTTP/1.1\r\nHost: x\r\n%sContent-Length: %zu\r\n\r\n%s",
-            auth, strlen(body), body);
-        return text;
-}
-
+/* The first line that the shell command prints. */
 static void
-read_auth(char *out, size_t cap)
+line_of(const char *command, char *out, size_t cap)
 {
-        FILE *f = popen("base64 -w0 <" DIR "/.cookie", "r");
-        char encoded[256] = "";
+        FILE *f = popen(command, "r");
 
+        out[0] = '\0';
         if (f != NULL) {
-                (void)!fgets(encoded, sizeof(encoded), f);
+                if (fgets(out, (int)cap, f) == NULL)
+                        out[0] = '\0';
                 (void)pclose(f);
         }
-        (void)snprintf(out, cap, "Authorization: Basic %s\r\n", encoded);
+        out[strcspn(out, "\n")] = '\0';
+}
+
+/* ---- questions --------------------------------------------------------------------------------- */
+
+static struct text
+http_request(const char *auth, const char *body)
+{
+        size_t cap = strlen(body) + 512;
+        struct text t = {.p = malloc(cap)};
+
+        t.len = (size_t)snprintf(t.p, cap, "POST /rpc HTTP/1.1\r\nHost: x\r\n%sContent-Length: %zu\r\n\r\n%s",
+            auth, strlen(body), body);
+        return t;
+}
+
+static const char *
+call_of(const char *method, const char *name, const char *value, int id)
+{
+        return bench_str("{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"%s\",\"params\":{\"%s\":\"%.64s\"}}",
+            id, method, name, value);
+}
+
+static bool
+bench_singles(const struct node *node, const char *method, const char *name, char values[KEYS][80])
+{
+        unsigned port = bench_free_port();
+        struct pair pair = {
+            .ours = {.pid = node->pid, .request_count = KEYS, .requests = SINGLES, .per_request = 1, .http = true},
+            .yardstick = {.request_count = KEYS, .requests = SINGLES, .per_request = 1, .http = true}};
+        struct bench_row row = {.name = bench_str("%s / evhttp hello", method), .unit = "/cpu-s",
+            .budget = 0.6, .ours = ours, .yardstick = yardstick, .arg = &pair};
+        char title[64];
+        bool holds;
+
+        (void)snprintf(title, sizeof(title), "%s", row.name);
+        row.name = title;
+        for (int i = 0; i < KEYS; i++) {
+                const char *call = call_of(method, name, values[i], i);
+
+                pair.ours.request[i] = http_request(node->auth, call);
+                pair.yardstick.request[i] = http_request("", call);
+        }
+        pair.ours.fd = bench_dial(node->port);
+        pair.yardstick.pid = bench_start_fn(serve_hello, &port);
+        pair.yardstick.fd = bench_dial(port);
+        holds = bench_run(&row);
+        bench_stop(pair.yardstick.pid);
+        return holds;
 }
 
 static void
-bench_lookups(pid_t node, const char *name, const char *call, const char *auth)
+start_redis(struct target *t)
 {
-        struct pair single = {.ours = {.pid = node, .requests = REQUESTS, .per_request = 1, .http = true},
-            .yard = {.requests = 2 * REQUESTS, .per_request = 1, .http = true}};
-        struct bench_row row = {.name = name, .unit = "/cpu-s", .budget = 0.6, .rounds = 5, .ours = ours,
-            .yardstick = yardstick, .arg = &single};
+        unsigned port = bench_free_port();
+        const char *text = bench_str("%u", port);
+        const char *argv[] = {"redis-server", "--port", text, "--save", "", "--appendonly", "no", "--bind",
+            "127.0.0.1", "--dir", bench_dir(), NULL};
+        char reply[64];
 
-        single.ours.request = http_request(auth, call, &single.ours.request_len);
-        single.ours.fd = dial(NODE_PORT);
-        single.yard.pid = start_hello();
-        single.yard.fd = dial(HELLO_PORT);
-        single.yard.request = http_request("", call, &single.yard.request_len);
-        bench_run(&row);
-        end_program(single.yard.pid);
+        t->pid = bench_start(argv);
+        t->fd = bench_dial(port);
+        for (int i = 0; i < KEYS; i++) {
+                const char *set = bench_str("*3\r\n$3\r\nSET\r\n$7\r\nkey-%03d\r\n$64\r\n%064d\r\n", i, i);
+
+                if (send(t->fd, set, strlen(set), MSG_NOSIGNAL) < 0 ||
+                    recv(t->fd, reply, sizeof(reply), 0) <= 0)
+                        exit(1);
+                t->request[i].p = strdup(bench_str("*2\r\n$3\r\nGET\r\n$7\r\nkey-%03d\r\n", i));
+                t->request[i].len = strlen(t->request[i].p);
+        }
 }
 
-static void
-bench_batches(pid_t node, const char *call, const char *auth)
+static bool
+bench_batches(const struct node *node, const char *method, const char *name, char values[KEYS][80])
 {
-        static const char get[] = "*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n";
-        char port[16];
-        const char *redis[] = {"redis-server", "--port", port, "--save", "", "--bind", "127.0.0.1", NULL};
-        struct pair batch = {.ours = {.pid = node, .requests = REQUESTS / 20, .per_request = BATCH, .http = true},
-            .yard = {.requests = 5 * REQUESTS, .per_request = 1, .request = get, .request_len = sizeof(get) - 1}};
-        struct bench_row row = {.name = "look-ups in batches of 100 / redis GET", .unit = "/cpu-s", .budget = 0.8,
-            .rounds = 5, .ours = ours, .yardstick = yardstick, .arg = &batch};
-        char *body = malloc((strlen(call) + 2) * BATCH + 3);
+        struct pair pair = {
+            .ours = {.pid = node->pid, .request_count = 1, .requests = BATCHES, .per_request = KEYS, .http = true},
+            .yardstick = {.request_count = KEYS, .requests = 2 * SINGLES, .per_request = 1}};
+        struct bench_row row = {.unit = "/cpu-s", .budget = 0.8, .ours = ours, .yardstick = yardstick, .arg = &pair};
+        char *body = malloc(KEYS * 256 + 3), title[64];
         size_t at = 0;
+        bool holds;
 
-        (void)snprintf(port, sizeof(port), "%d", REDIS_PORT);
-        body[at++] = '[';
-        for (int i = 0; i < BATCH; i++)
-                at += (size_t)sprintf(body + at, "%s%s", i > 0 ? "," : "", call);
-        body[at++] = ']';
-        body[at] = '\0';
-        batch.ours.request = http_request(auth, body, &batch.ours.request_len);
-        batch.ours.fd = dial(NODE_PORT);
-        batch.yard.pid = start_program(redis);
-        batch.yard.fd = dial(REDIS_PORT);
-        bench_run(&row);
-        end_program(batch.yard.pid);
+        (void)snprintf(title, sizeof(title), "%s x100 / redis GET", method);
+        row.name = title;
+        for (int i = 0; i < KEYS; i++)
+                at += (size_t)snprintf(
+                    body + at, 256, "%c%s", i > 0 ? ',' : '[', call_of(method, name, values[i], i));
+        (void)snprintf(body + at, 2, "]");
+        pair.ours.request[0] = http_request(node->auth, body);
+        pair.ours.fd = bench_dial(node->port);
+        start_redis(&pair.yardstick);
+        holds = bench_run(&row);
+        bench_stop(pair.yardstick.pid);
+        return holds;
+}
+
+/* ---- the node's content ------------------------------------------------------------------------ */
+
+/* Programs of this machine, published; the SHA-256 digests of KEYS of them. */
+static bool
+publish(const char *lx, char digests[KEYS][80])
+{
+        FILE *f;
+        int n = 0;
+
+        bench_say("publishing /usr/bin");
+        if (bench_shell(bench_str("%s binary publish /usr/bin >/dev/null", lx)) <= 0)
+                return false;
+        f = popen("find /usr/bin -type f -perm /111 | sort | head -2000 | awk 'NR % 3 == 1' | head -100 "
+            "| xargs -d '\n' sha256sum | cut -c1-64", "r");
+        while (f != NULL && n < KEYS && fgets(digests[n], 80, f) != NULL)
+                n++;
+        if (f != NULL)
+                (void)pclose(f);
+        return n == KEYS;
+}
+
+/* KEYS registers, half of them raw, half of the file standard. */
+static bool
+make_registers(const char *lx, char addresses[KEYS][80])
+{
+        bench_say("making 100 registers");
+        for (int i = 0; i < KEYS; i++) {
+                line_of(bench_str("%s --json register create --kind raw --data 'register %d of the bench, with some text' "
+                    "| grep -o '[0-9a-f]\\{64\\}' | head -1", lx, i), addresses[i], 80);
+                if (strlen(addresses[i]) != 64)
+                        return false;
+        }
+        return true;
 }
 
 int
 main(void)
 {
-        const char *build = getenv("LX_BUILDDIR");
-        char auth[512], digest[80] = "", lookup[256];
-        struct bench_row start = {.name = "start until ready", .unit = "ms", .budget = 300, .at_most = true,
-            .ours = start_once, .arg = (void *)(uintptr_t)build};
-        struct bench_row memory = {.name = "idle RssAnon", .unit = "MiB", .budget = 40, .at_most = true,
-            .rounds = 5, .ours = rss_anon_mib};
-        FILE *f;
-        pid_t node;
+        static char digests[KEYS][80], addresses[KEYS][80];
+        struct node node;
+        char lx[1024], dir[300], encoded[200];
 
-        if (build == NULL)
+        (void)snprintf(dir, sizeof(dir), "%s/node", bench_dir());
+        (void)snprintf(lx, sizeof(lx), "%s/lx --datadir %s --key-file %s/key", bench_build(), dir, dir);
+        if (!start_node(&node) ||
+            bench_shell(bench_str("%s/lx keygen device %s/key && %s profile create", bench_build(), dir, lx)) <= 0 ||
+            !publish(lx, digests) || !make_registers(lx, addresses)) {
+                (void)fprintf(stderr, "bench_rpc: the node cannot be filled\n");
                 return 1;
-        bench_run(&start);
-        (void)shell("rm -rf " DIR, build);
-        node = start_node(build);
-        (void)close(dial(NODE_PORT));
-        memory.arg = &node;
-        bench_run(&memory);
-        if (!shell("$B/lx keygen device " DIR "/key >/dev/null && $B/lx --datadir " DIR " --key-file " DIR
-                "/key profile create >/dev/null && $B/lx --datadir " DIR " --key-file " DIR
-                "/key binary publish /usr/bin >/dev/null", build))
-                return 1;
-        f = popen("sha256sum /bin/ls", "r");
-        (void)!fgets(digest, 65, f);
-        (void)pclose(f);
-        read_auth(auth, sizeof(auth));
-        (void)snprintf(lookup, sizeof(lookup), "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"binary.lookup\","
-            "\"params\":{\"digest\":\"%.64s\"}}", digest);
-        bench_lookups(node, "binary.lookup / evhttp hello", lookup, auth);
-        bench_batches(node, lookup, auth);
-        end_program(node);
+        }
+        line_of(bench_str("base64 -w0 <%s/.cookie", dir), encoded, sizeof(encoded));
+        (void)snprintf(node.auth, sizeof(node.auth), "Authorization: Basic %s\r\n", encoded);
+        (void)bench_singles(&node, "binary.lookup", "digest", digests);
+        (void)bench_singles(&node, "register.get", "address", addresses);
+        (void)bench_batches(&node, "binary.lookup", "digest", digests);
+        (void)bench_batches(&node, "register.get", "address", addresses);
         return 0;
 }
