@@ -10,11 +10,11 @@
 
 /* number, name, min, max, class, before hello, per 10 s */
 static const struct llp_message_row ROWS[] = {
-    {LLP_HELLO, "hello", 87, 512, LLP_PRIO_VOTE, true, 4},
+    {LLP_HELLO, "hello", 81, 145, LLP_PRIO_VOTE, true, 4},
     {LLP_PING, "ping", 8, 8, LLP_PRIO_VOTE, false, 40},
     {LLP_PONG, "pong", 8, 8, LLP_PRIO_VOTE, false, 40},
-    {LLP_GOODBYE, "goodbye", 1, 256, LLP_PRIO_VOTE, true, 4},
-    {LLP_ADDRS, "addrs", 2, 8192, LLP_PRIO_CHAT, false, 20},
+    {LLP_GOODBYE, "goodbye", 2, 202, LLP_PRIO_VOTE, true, 4},
+    {LLP_ADDRS, "addrs", 2, 5002, LLP_PRIO_CHAT, false, 20},
     {LLP_GET_ADDRS, "get_addrs", 0, 0, LLP_PRIO_CHAT, false, 4},
     {LLP_STATUS, "status", 16, 512, LLP_PRIO_VOTE, false, 2000},
     {LLP_PROPOSAL, "proposal", 64, 4096, LLP_PRIO_VOTE, false, 400},
