@@ -159,8 +159,10 @@ view_manifest(void *arg, const struct lx_hash *root, struct lx_buf *out)
         uint64_t len;
 
         if (c->ledger->blobs == NULL ||
-            !blob_has(c->ledger->blobs, LEDGER_BLOB_MANIFEST, root, &len))
+            !blob_has(c->ledger->blobs, LEDGER_BLOB_MANIFEST, root, &len)) {
+                c->missing = *root;
                 return LX_ERR_ABSENT;
+        }
         return blob_read(c->ledger->blobs, LEDGER_BLOB_MANIFEST, root, 0, (size_t)len, out);
 }
 

@@ -55,6 +55,7 @@ struct ledger_candidate {
         struct included *txs;
         size_t tx_count;
         uint64_t bytes, ops, index_inserts;
+        struct lx_hash missing;   /* the manifest that the transaction at hand lacks; zero: none */
         struct tip tip;           /* the new tip, except for the certificate */
 };
 

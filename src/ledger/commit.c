@@ -167,7 +167,7 @@ put_totals(struct lld_batch *batch, const struct totals *totals)
 }
 
 static enum lx_err
-write_candidate(struct ledger_candidate *c, struct lx_why *why)
+write_candidate(struct ledger_candidate *c, bool sync, struct lx_why *why)
 {
         struct lld_batch *batch = lld_batch_new(c->ledger->db, c->tip.header.height);
         struct lx_span genesis = lx_buf_span(&c->ledger->genesis_bytes);
@@ -179,14 +179,14 @@ write_candidate(struct ledger_candidate *c, struct lx_why *why)
         put_totals(batch, &c->tip.totals);
         if (c->base == NULL)
                 put(batch, LEDGER_META, LX_SPAN("genesis", 7), genesis);
-        err = lld_batch_commit(batch, true, why);
+        err = lld_batch_commit(batch, sync, why);
         lld_batch_free(batch);
         return err;
 }
 
-enum lx_err
-ledger_commit(struct ledger *ledger, struct ledger_candidate *c, const uint8_t *cert, size_t cert_len,
-    struct lx_why *why)
+static enum lx_err
+commit(struct ledger *ledger, struct ledger_candidate *c, const uint8_t *cert, size_t cert_len,
+    bool sync, struct lx_why *why)
 {
         struct sigchain_valset *set = lx_alloc(sizeof(*set));
         enum lx_err err = sigchain_valset_decode(c->tip.set.p, c->tip.set.len, set);
@@ -199,7 +199,7 @@ ledger_commit(struct ledger *ledger, struct ledger_candidate *c, const uint8_t *
                     (unsigned long long)c->tip.header.height, lx_err_text(err));
         if (err == LX_OK) {
                 lx_buf_append(&c->tip.cert, cert, cert_len);
-                err = write_candidate(c, why);
+                err = write_candidate(c, sync, why);
         }
         if (err == LX_OK) {
                 ledger_publish_take(ledger, &c->tip);
@@ -213,6 +213,20 @@ ledger_commit(struct ledger *ledger, struct ledger_candidate *c, const uint8_t *
 }
 
 enum lx_err
+ledger_commit(struct ledger *ledger, struct ledger_candidate *c, const uint8_t *cert, size_t cert_len,
+    struct lx_why *why)
+{
+        return commit(ledger, c, cert, cert_len, true, why);
+}
+
+enum lx_err
+ledger_commit_later(struct ledger *ledger, struct ledger_candidate *c, const uint8_t *cert,
+    size_t cert_len, struct lx_why *why)
+{
+        return commit(ledger, c, cert, cert_len, false, why);
+}
+
+enum lx_err
 ledger_write_genesis(struct ledger *ledger, struct lx_why *why)
 {
         struct ledger_candidate *c = ledger_candidate_new(ledger, true);
@@ -223,7 +237,7 @@ ledger_write_genesis(struct ledger *ledger, struct lx_why *why)
         if (err == LX_OK)
                 err = ledger_candidate_seal(c, ledger->genesis->time_ms, why);
         if (err == LX_OK)
-                err = write_candidate(c, why);
+                err = write_candidate(c, true, why);
         ledger_candidate_free(c);
         return err;
 }

@@ -65,6 +65,7 @@ struct ledger_tx {
         const uint8_t *bytes; /* encoded, signatures already verified */
         size_t len;
         enum lx_err result;   /* out: LX_OK it is in the block, else why it was left out */
+        struct lx_hash missing; /* out: with LX_ERR_ABSENT the manifest that is not here, else zero */
         struct lx_why why;    /* out */
 };
 
@@ -78,8 +79,8 @@ LX_MUST_CHECK enum lx_err ledger_build(struct ledger *ledger, struct ledger_tx *
 
 /**
  * Execute a block that somebody else built and compare every field of @header. Signatures of its
- * transactions must have been verified. LX_ERR_RULE names what is wrong; LX_ERR_ABSENT: a manifest
- * is not here.
+ * transactions must have been verified. LX_ERR_RULE names what is wrong; LX_ERR_VERSION: newer rules
+ * than this program knows; LX_ERR_ABSENT: a manifest is not here (the transaction's .missing).
  */
 LX_MUST_CHECK enum lx_err ledger_check_block(struct ledger *ledger,
     const struct ledger_header *header, struct ledger_tx *txs, size_t count,
@@ -98,6 +99,13 @@ void ledger_candidate_free(struct ledger_candidate *candidate);
  */
 LX_MUST_CHECK enum lx_err ledger_commit(struct ledger *ledger, struct ledger_candidate *candidate,
     const uint8_t *cert, size_t cert_len, struct lx_why *why);
+
+/**
+ * As ledger_commit, without fsync: the block is durable with the next ledger_commit, together with it
+ * or not at all. For runs of blocks that others certified; the last of a run is committed with fsync.
+ */
+LX_MUST_CHECK enum lx_err ledger_commit_later(struct ledger *ledger,
+    struct ledger_candidate *candidate, const uint8_t *cert, size_t cert_len, struct lx_why *why);
 
 /* ---- reading ---------------------------------------------------------------------------------- */
 
@@ -120,6 +128,9 @@ struct lx_span ledger_view_valset(const struct ledger_view *view);
 const struct sigchain_params *ledger_view_params(const struct ledger_view *view);
 /** The lowest height whose states are still readable (pruning). */
 uint64_t ledger_view_pruned_below(const struct ledger_view *view);
+
+/** The right edge of the log over the hashes of all headers, the tip's included. */
+void ledger_view_history(const struct ledger_view *view, struct merkle_frontier *out);
 
 /** Header of @height: LX_OK, LX_ERR_ABSENT, LX_ERR_IO, LX_ERR_CORRUPT. */
 LX_MUST_CHECK enum lx_err ledger_get_header(

@@ -143,6 +143,8 @@ execute(struct ledger_candidate *c, struct ledger_tx *tx, struct sigchain_tx *de
                 tx->result = LX_ERR_LIMIT;
         else
                 tx->result = ledger_candidate_apply(c, decoded, LX_SPAN(tx->bytes, tx->len), &tx->why);
+        tx->missing = c->missing;
+        c->missing = (struct lx_hash){{0}};
         /* Later ones of a chain wait too: they follow the one that has no room. */
         if (tx->result == LX_ERR_LIMIT)
                 lx_map_put(deferred, decoded->genesis.b, LX_HASH_LEN, c);
@@ -216,13 +218,24 @@ ledger_check_block(struct ledger *ledger, const struct ledger_header *header, st
 {
         struct ledger_candidate *c = ledger_candidate_new(ledger, false);
         const char *wrong;
-        enum lx_err err = execute_all(c, txs, count, true);
+        enum lx_err err = LX_OK;
+
+        if (header->rule_version > LEDGER_RULE_VERSION) {
+                lx_why_set(why, "block %llu has rule version %u, this program knows %u: install a newer "
+                    "lxnoded", (unsigned long long)header->height, header->rule_version,
+                    LEDGER_RULE_VERSION);
+                err = LX_ERR_VERSION;
+        }
+        if (err == LX_OK)
+                err = execute_all(c, txs, count, true);
 
         for (size_t i = 0; i < count && err != LX_OK; i++)
                 if (txs[i].result == err) {
                         lx_why_set(why, "transaction %zu of the block: %s", i,
                             txs[i].why.text[0] != '\0' ? txs[i].why.text : lx_err_text(err));
-                        err = is_ours(err) || err == LX_ERR_ABSENT ? err : LX_ERR_RULE;
+                        if (!is_ours(err) &&
+                            (err != LX_ERR_ABSENT || lx_hash_is_zero(&txs[i].missing)))
+                                err = LX_ERR_RULE;
                         break;
                 }
         if (err == LX_OK && header->time_ms <= c->base->tip.header.time_ms) {

@@ -43,6 +43,12 @@ ledger_view_pruned_below(const struct ledger_view *view)
 }
 
 void
+ledger_view_history(const struct ledger_view *view, struct merkle_frontier *out)
+{
+        *out = view->tip.history;
+}
+
+void
 ledger_get_stats(struct ledger_view *view, struct ledger_stats *out_stats)
 {
         const struct totals *t = &view->tip.totals;

@@ -32,6 +32,7 @@
 
 #include "ledger/executor.h"
 #include "ledger/ledger.h"
+#include "ledger/snapshot.h"
 
 #define LLP_SYNC_AHEAD_MAX 4096            /* verified headers above the tip */
 #define LLP_SYNC_BYTES_MAX (64ull << 20)   /* bodies that wait for their turn */
@@ -40,6 +41,8 @@
 #define LLP_SYNC_PIECE_MAX (60u * 1024)    /* bytes of one answer message's body */
 #define LLP_SYNC_TIMEOUT_MS 8000           /* a request without a new piece */
 #define LLP_SYNC_SNAPSHOTS_MAX 4           /* heights in a status */
+#define LLP_RANGE_MAX 256                  /* headers or blocks of one request */
+#define LLP_HEIGHT_MAX (1ull << 62)        /* of a message; above it is malformed */
 
 enum llp_sync_mode { LLP_SYNC_FULL, LLP_SYNC_SNAPSHOT };
 
@@ -54,8 +57,6 @@ struct llp_sync_options {
         const struct llp_net *net;
         enum llp_sync_mode mode;
         uint64_t snapshot_interval;        /* heights offered are multiples of it; 0: 1000 */
-        /* wall clock, for headers that claim to be from the future; NULL: not judged */
-        uint64_t (*walltime_ms)(void *arg);
         /* after each committed block of this machine, in order; may be NULL */
         void (*on_commit)(void *arg, uint64_t height);
         /* the node is behind what is certified, or in step again; may be NULL */
