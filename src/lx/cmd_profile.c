@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KDF_MEMORY_MIB 256
+#define KDF_USUAL ((struct lx_kdf){256 * 1024, LX_KDF_FLOOR_PASSES, 1})
 #define SESSION_S (15 * 60)
 
 int lx_resolve_genesis(struct lx *lx, const char *who, struct lx_hash *out);
@@ -165,12 +165,13 @@ create_from_key_file(struct lx *lx)
         return status;
 }
 
+/* --kdf-memory, else @usual. */
 static enum lx_err
-kdf_option(struct lx *lx, struct lx_kdf *out)
+kdf_option(struct lx *lx, struct lx_kdf usual, struct lx_kdf *out)
 {
         const char *mib = lx_option(lx, "kdf-memory");
 
-        *out = (struct lx_kdf){KDF_MEMORY_MIB * 1024, LX_KDF_FLOOR_PASSES, 1};
+        *out = usual;
         if (mib != NULL)
                 out->mem_kib = (uint32_t)(strtoul(mib, NULL, 10) * 1024);
         if (lx_kdf_is_allowed(out))
@@ -226,7 +227,7 @@ cmd_profile_create(struct lx *lx)
                 return create_from_key_file(lx);
         if (lx->arg_count == 0)
                 return lx_fail(lx, LX_EXIT_USAGE, "usage: lx profile create NAME (or with --key-file FILE)");
-        err = kdf_option(lx, &kdf);
+        err = kdf_option(lx, KDF_USUAL, &kdf);
         if (err == LX_OK)
                 err = derive_new(lx, lx->args[0], &kdf, &signer);
         if (err != LX_OK)
@@ -234,8 +235,10 @@ cmd_profile_create(struct lx *lx)
         err = make_recovery(&signer.genesis, 0, &recovery);
         if (err == LX_OK)
                 err = create_chain(lx, &signer, &kdf, &recovery, &receipt);
-        if (err == LX_OK) {
+        /* Also when the answer was lost: the chain may be there, and then these are its words. */
+        if (recovery.entropy.p != NULL && (err == LX_OK || !rpcclient_was_refused(lx->client)))
                 show_words(&recovery);
+        if (err == LX_OK) {
                 status = report_profile(lx, &signer, &receipt, "profile created");
         } else {
                 status = fail(lx, err);
@@ -350,7 +353,7 @@ derive_next(struct lx *lx, const char *name, const struct lx_kdf *kdf, struct lx
 int
 cmd_profile_passwd(struct lx *lx)
 {
-        struct lx_kdf kdf = {KDF_MEMORY_MIB * 1024, LX_KDF_FLOOR_PASSES, 1};
+        struct lx_kdf kdf;
         struct lx_signer signer, next = {.agent = -1};
         struct lx_submit_how how = {.next = &next};
         struct lx_ops *ops;
@@ -361,7 +364,9 @@ cmd_profile_passwd(struct lx *lx)
         if (err != LX_OK)
                 return fail(lx, err);
         ops = lx_alloc(sizeof(*ops));
-        err = derive_next(lx, lx->args[0], &kdf, &next);
+        err = kdf_option(lx, signer.kdf, &kdf);
+        if (err == LX_OK)
+                err = derive_next(lx, lx->args[0], &kdf, &next);
         if (err == LX_OK) {
                 add_kdf_write(ops, &signer.genesis, &kdf, NULL);
                 err = lx_submit(lx, &signer, ops, &how, &receipt);
@@ -417,7 +422,7 @@ recovery_use(struct lx *lx, const struct lx_hash *genesis, uint64_t *out_use)
 int
 cmd_profile_recover(struct lx *lx)
 {
-        struct lx_kdf kdf = {KDF_MEMORY_MIB * 1024, LX_KDF_FLOOR_PASSES, 1};
+        struct lx_kdf kdf;
         struct lx_secret entropy = {0}, key = {0};
         struct recovery again = {0};
         struct lx_signer next = {.agent = -1};
@@ -426,8 +431,10 @@ cmd_profile_recover(struct lx *lx)
         struct lx_receipt receipt;
         uint64_t use = 0;
         int status;
-        enum lx_err err = read_words(lx, &entropy);
+        enum lx_err err = kdf_option(lx, KDF_USUAL, &kdf);
 
+        if (err == LX_OK)
+                err = read_words(lx, &entropy);
         if (err == LX_OK)
                 err = derive_next(lx, lx->args[0], &kdf, &next);
         if (err == LX_OK)
@@ -440,8 +447,9 @@ cmd_profile_recover(struct lx *lx)
                 add_kdf_write(ops, &next.genesis, &kdf, &again.hash);
                 err = lx_submit(lx, &next, ops, &how, &receipt);
         }
-        if (err == LX_OK) {
+        if (again.entropy.p != NULL && (err == LX_OK || !rpcclient_was_refused(lx->client)))
                 show_words(&again);
+        if (err == LX_OK) {
                 status = report_profile(lx, &next, &receipt, "profile recovered");
         } else {
                 status = fail(lx, err);
@@ -457,27 +465,6 @@ cmd_profile_recover(struct lx *lx)
 
 /* ---- sessions ---------------------------------------------------------------------------------- */
 
-/* Whether the seed's next key is the committed one: a wrong password is told at once. */
-static enum lx_err
-check_seed(struct lx *lx, struct lx_signer *signer)
-{
-        struct lx_hash commitment, committed;
-        char hex[65];
-        json_t *o = NULL;
-        enum lx_err err = rpcclient_call(lx->client, "profile.get",
-            json_pack("{s:s}", "genesis", lx_hex_of(&signer->genesis, hex)), &o, &lx->why);
-
-        if (err == LX_OK)
-                err = lx_signer_commit(signer, lx_num(o, "sequence"), &commitment, &lx->why);
-        if (err == LX_OK && (!lx_parse_hash(lx_str(o, "next"), &committed) ||
-            !lx_hash_eq(&commitment, &committed))) {
-                lx_why_set(&lx->why, "the password or PIN is wrong");
-                err = LX_ERR_DENIED;
-        }
-        json_decref(o);
-        return err;
-}
-
 int
 cmd_login(struct lx *lx)
 {
@@ -486,8 +473,6 @@ cmd_login(struct lx *lx)
         char hex[65];
         enum lx_err err = lx_signer_unlock(lx, lx->args[0], &signer);
 
-        if (err == LX_OK)
-                err = check_seed(lx, &signer);
         if (err == LX_OK)
                 err = lx_agent_start(
                     lx, &signer, timeout != NULL ? (unsigned)strtoul(timeout, NULL, 10) : SESSION_S);

@@ -6,6 +6,9 @@
 #include "base/mem.h"
 #include "crypto/hash.h"
 #include "keys/keyfile.h"
+#include "lx/check.h"
+#include "lx/check_int.h"
+#include "sigchain/params.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -141,22 +144,61 @@ lx_read_secrets(
 
 /* ---- signers ----------------------------------------------------------------------------------- */
 
+/* The document must be the one that the chain id is the hash of; it is public, but names the KDF. */
+static enum lx_err
+read_genesis(struct lx *lx, const json_t *o, struct lx_hash *out_chain_id, struct lx_kdf *out_kdf)
+{
+        struct sigchain_genesis *genesis = lx_alloc(sizeof(*genesis));
+        struct lx_buf bytes = {0};
+        struct lx_hash told;
+        enum lx_err err = LX_ERR_FORMAT;
+
+        if (lx_check_hex(o, "bytes", &bytes) && lx_parse_hash(lx_str(o, "chain_id"), &told))
+                err = sigchain_genesis_decode(bytes.p, bytes.len, genesis);
+        if (err == LX_OK) {
+                sigchain_chain_id(&lx_crypto_ops()->hash, bytes.p, bytes.len, out_chain_id);
+                *out_kdf = (struct lx_kdf){
+                    .mem_kib = (uint32_t)genesis->params.value[SIGCHAIN_KDF_NAME_MEM],
+                    .passes = (uint32_t)genesis->params.value[SIGCHAIN_KDF_NAME_PASSES],
+                    .lanes = 1};
+                err = lx_hash_eq(&told, out_chain_id) ? LX_OK : LX_ERR_PROOF;
+        }
+        lx_buf_clear(&bytes);
+        lx_free(genesis);
+        return err == LX_OK
+            ? LX_OK
+            : lx_check_wrong(lx, "the node's genesis document is not the one of its chain id");
+}
+
+/* Whoever trusts a network talks about names and secrets to no other. */
+static enum lx_err
+check_network(struct lx *lx, const struct lx_hash *chain_id)
+{
+        struct lx_check check = {0};
+        enum lx_err err = lx_check_begin(lx, &check) == LX_EXIT_TRUE ? LX_OK : LX_ERR_IO;
+
+        if (err == LX_OK && check.anchored && !lx_hash_eq(&check.trust.chain_id, chain_id)) {
+                lx_why_set(&lx->why, "this node is of another network than the one you trust");
+                err = LX_ERR_UNTRUSTED;
+        }
+        lx_check_end(&check);
+        return err;
+}
+
 enum lx_err
 lx_network(struct lx *lx, struct lx_hash *out_chain_id, struct lx_kdf *out_kdf)
 {
-        json_t *o = NULL, *params;
-        enum lx_err err =
-            rpcclient_call(lx->client, "chain.genesis", NULL, &o, &lx->why);
+        json_t *o = NULL;
+        enum lx_err err = rpcclient_call(lx->client, "chain.genesis", NULL, &o, &lx->why);
 
-        if (err != LX_OK)
-                return err;
-        params = json_object_get(json_object_get(o, "document"), "parameters");
-        *out_kdf = (struct lx_kdf){.mem_kib = (uint32_t)lx_num(params, "kdf-name-mem"),
-            .passes = (uint32_t)lx_num(params, "kdf-name-passes"), .lanes = 1};
+        if (err == LX_OK)
+                err = read_genesis(lx, o, out_chain_id, out_kdf);
+        if (err == LX_OK)
+                err = check_network(lx, out_chain_id);
         /* Never below the floor, whatever a node says. */
-        if (!lx_parse_hash(lx_str(o, "chain_id"), out_chain_id) || !lx_kdf_is_allowed(out_kdf)) {
-                lx_why_set(&lx->why, "the node's genesis document asks for weaker key derivation than "
-                    "lx accepts");
+        if (err == LX_OK && !lx_kdf_is_allowed(out_kdf)) {
+                lx_why_set(&lx->why,
+                    "the node's genesis document asks for weaker key derivation than lx accepts");
                 err = LX_ERR_WEAK;
         }
         json_decref(o);
@@ -213,39 +255,103 @@ lx_signer_open(struct lx *lx, struct lx_signer *out_signer)
         return err;
 }
 
-/* The parameters of the seed's Argon2id: of the chain's crypto register. */
-static enum lx_err
-seed_kdf(struct lx *lx, const char *name, const struct lx_hash *genesis, struct lx_kdf *out_kdf)
-{
-        char hex[65];
-        json_t *o = NULL, *crypto;
-        enum lx_err err = rpcclient_call(lx->client, "profile.get",
-            json_pack("{s:s}", "genesis", lx_hex_of(genesis, hex)), &o, &lx->why);
+/* What an unlocked seed is measured by: of the chain and its crypto register. */
+struct account {
+        struct lx_kdf kdf;
+        uint64_t sequence;
+        struct lx_hash next;
+};
 
-        if (err != LX_OK)
-                return err;
-        crypto = json_object_get(o, "crypto");
+static enum lx_err
+read_account(struct lx *lx, const char *name, const json_t *o, struct account *out)
+{
+        const json_t *crypto = json_object_get(o, "crypto");
+        uint64_t mem = lx_num(crypto, "kdf_mem"), passes = lx_num(crypto, "kdf_passes");
+
         if (!json_is_true(json_object_get(o, "exists"))) {
                 lx_why_set(&lx->why, "there is no profile %s: lx profile create %s", name, name);
-                err = LX_ERR_ABSENT;
-        } else {
-                *out_kdf = (struct lx_kdf){.mem_kib = (uint32_t)lx_num(crypto, "kdf_mem"),
-                    .passes = (uint32_t)lx_num(crypto, "kdf_passes"),
-                    .lanes = (uint32_t)lx_num(crypto, "kdf_lanes")};
-                if (!lx_kdf_is_allowed(out_kdf)) {
-                        lx_why_set(&lx->why, "the node names key-derivation parameters that lx does not "
-                            "accept: do not type secrets for this node");
-                        err = LX_ERR_WEAK;
-                }
+                return LX_ERR_ABSENT;
         }
+        out->kdf = (struct lx_kdf){.mem_kib = mem <= UINT32_MAX ? (uint32_t)mem : 0,
+            .passes = passes <= UINT32_MAX ? (uint32_t)passes : 0,
+            .lanes = (uint32_t)lx_num(crypto, "kdf_lanes")};
+        out->sequence = lx_num(o, "sequence");
+        if (!lx_kdf_is_allowed(&out->kdf)) {
+                lx_why_set(&lx->why,
+                    "the node names key-derivation parameters that lx does not accept (%llu KiB, %llu "
+                    "passes; at least %u and %u): do not type secrets for this node",
+                    (unsigned long long)mem, (unsigned long long)passes, LX_KDF_FLOOR_MEM_KIB,
+                    LX_KDF_FLOOR_PASSES);
+                return LX_ERR_WEAK;
+        }
+        return lx_parse_hash(lx_str(o, "next"), &out->next) ? LX_OK : LX_ERR_FORMAT;
+}
+
+/*
+ * Where the user trusts a header, the parameters must be proven. Where nothing is trusted yet they are
+ * the node's word, at or above the floor, and measure_seed keeps a wrong one from doing harm.
+ */
+static enum lx_err
+get_account(struct lx *lx, const char *name, const struct lx_hash *genesis, struct account *out)
+{
+        struct lx_check check = {0};
+        char hex[65];
+        json_t *o = NULL;
+        enum lx_err err = lx_check_begin(lx, &check) == LX_EXIT_TRUE ? LX_OK : LX_ERR_IO;
+
+        if (err == LX_OK)
+                err = rpcclient_call(lx->client, "profile.get",
+                    json_pack("{s:s,s:b}", "genesis", lx_hex_of(genesis, hex), "prove", check.anchored),
+                    &o, &lx->why);
+        if (err == LX_OK && check.anchored && json_is_true(json_object_get(o, "exists")))
+                err = lx_check_profile(lx, &check, genesis, o);
+        if (err == LX_OK)
+                err = read_account(lx, name, o, out);
         json_decref(o);
+        lx_check_end(&check);
         return err;
+}
+
+/*
+ * Nothing that the secrets gave leaves this process before the seed's key is the committed one: a
+ * node that names weaker parameters than the profile has learns nothing from a signature.
+ */
+static enum lx_err
+measure_seed(struct lx *lx, struct lx_signer *signer, const struct account *account)
+{
+        struct lx_hash commitment;
+        enum lx_err err = lx_signer_commit(signer, account->sequence, &commitment, &lx->why);
+
+        if (err == LX_OK && !lx_hash_eq(&commitment, &account->next)) {
+                lx_why_set(&lx->why, "the password or PIN is wrong");
+                err = LX_ERR_DENIED;
+        }
+        return err;
+}
+
+static enum lx_err
+unlock_seed(struct lx *lx, struct lx_signer *s)
+{
+        struct lx_secret password = {0}, pin = {0};
+        struct account account = {.sequence = 0};
+        enum lx_err err = get_account(lx, s->name, &s->genesis, &account);
+
+        if (err == LX_OK)
+                err = lx_read_secrets(lx, false, &password, &pin);
+        if (err == LX_OK)
+                err = keys_derive_seed(&s->genesis, &password, &pin, &account.kdf, &s->seed);
+        if (err == LX_ERR_NOMEM)
+                lx_why_set(&lx->why, "not enough memory for the key derivation (%u MiB)",
+                    account.kdf.mem_kib / 1024);
+        lx_secret_clear(&password);
+        lx_secret_clear(&pin);
+        s->kdf = account.kdf;
+        return err == LX_OK ? measure_seed(lx, s, &account) : err;
 }
 
 enum lx_err
 lx_signer_unlock(struct lx *lx, const char *name, struct lx_signer *out_signer)
 {
-        struct lx_secret password = {0}, pin = {0};
         struct lx_kdf kdf;
         struct lx_signer *s = out_signer;
         enum lx_err err = keys_check_name(name, &lx->why);
@@ -260,15 +366,7 @@ lx_signer_unlock(struct lx *lx, const char *name, struct lx_signer *out_signer)
         if (err == LX_OK)
                 err = genesis_of(&s->name_key, &s->genesis);
         if (err == LX_OK)
-                err = seed_kdf(lx, name, &s->genesis, &kdf);
-        if (err == LX_OK)
-                err = lx_read_secrets(lx, false, &password, &pin);
-        if (err == LX_OK)
-                err = keys_derive_seed(&s->genesis, &password, &pin, &kdf, &s->seed);
-        if (err == LX_ERR_NOMEM)
-                lx_why_set(&lx->why, "not enough memory for the key derivation (%u MiB)", kdf.mem_kib / 1024);
-        lx_secret_clear(&password);
-        lx_secret_clear(&pin);
+                err = unlock_seed(lx, s);
         if (err != LX_OK)
                 lx_signer_clear(s);
         return err;

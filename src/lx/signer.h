@@ -18,12 +18,17 @@ struct lx_signer {
         char name[KEYS_NAME_MAX + 1];
         struct lx_secret seed;     /* empty: the agent has it */
         struct lx_secret name_key; /* only where it was derived */
+        struct lx_kdf kdf;         /* the seed's, after lx_signer_unlock */
         int agent;                 /* connection, -1: none */
 };
 
 /** The signer that the options and the session name: --key-file, else the agent. LX_ERR_ABSENT: nobody is logged in. */
 LX_MUST_CHECK enum lx_err lx_signer_open(struct lx *lx, struct lx_signer *out_signer);
-/** A signer from a name and typed (or --secret-file) secrets, with the KDF of its register. */
+/**
+ * A signer from a name and typed (or --secret-file) secrets, with the KDF of its register: proven where
+ * the user trusts a header, never below the floor, and no key of it is used before one is the committed
+ * one. LX_ERR_DENIED: wrong secrets.
+ */
 LX_MUST_CHECK enum lx_err lx_signer_unlock(struct lx *lx, const char *name, struct lx_signer *out_signer);
 /** Wipe it; fine on a zeroed one with agent -1. */
 void lx_signer_clear(struct lx_signer *signer);

@@ -4,8 +4,9 @@
  * Used for the transactions of a block, the headers of the chain, the entries of a manifest, the
  * entries of an append register and (over page hashes) files. Shape and proofs are those of
  * RFC 9162 section 2.1; hashes are ours: leaf = H(lx.leaf, data), node = H(lx.node, left, right),
- * the tags standing in for the RFC's prefix bytes. The root of no leaves is the hash of no parts
- * (a table over SHA-256 leaves out the prefix byte then, as the RFC's HASH() does).
+ * the tags standing in for the RFC's prefix bytes. The root of no leaves is H(lx.node) of no parts,
+ * which no leaf and no node has (a table over SHA-256 leaves out the prefix byte then, as the RFC's
+ * HASH() does).
  * Callers hand in leaf hashes. Inner nodes are fetched by callback, so a tree may live on disk.
  * Verification (merkle_log_verify_*) is freestanding: no heap, mem* only. Threads: pure.
  * Spec: doc/merkle.md.

@@ -6,7 +6,7 @@
 void
 merkle_log_empty_root(const struct lx_hash_ops *ops, struct lx_hash *out)
 {
-        ops->hash(ops->ctx, &LX_TAG_LEAF, NULL, 0, out);
+        ops->hash(ops->ctx, &LX_TAG_NODE, NULL, 0, out);
 }
 
 void

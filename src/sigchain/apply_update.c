@@ -6,6 +6,15 @@
 
 #include <string.h>
 
+/* A state that is always there. */
+static enum lx_err
+get_always(struct apply *a, enum sigchain_kind kind, struct lx_span *out_value)
+{
+        enum lx_err err = apply_get(a, kind, NULL, 0, out_value);
+
+        return err == LX_ERR_ABSENT ? LX_ERR_CORRUPT : err;
+}
+
 /* More than two thirds of the set in force must have signed exactly this; *out_msg is what. */
 static enum lx_err
 check_certificate(struct apply *a, const struct sigchain_op_body *body, struct lx_hash *out_msg)
@@ -16,9 +25,11 @@ check_certificate(struct apply *a, const struct sigchain_op_body *body, struct l
         struct lx_hash set_hash;
         struct lx_span value;
         uint64_t power;
-        enum lx_err err = apply_get(a, SIGCHAIN_KIND_VALSET, NULL, 0, &value);
+        enum lx_err err = get_always(a, SIGCHAIN_KIND_VALSET, &value);
 
-        if (err != LX_OK || sigchain_valset_decode(value.p, value.len, set) != LX_OK)
+        if (err != LX_OK)
+                return err;
+        if (sigchain_valset_decode(value.p, value.len, set) != LX_OK)
                 return LX_ERR_CORRUPT;
         sigchain_valset_hash(apply_ops(a), value.p, value.len, &set_hash);
         sigchain_update_message(apply_ops(a), (uint8_t)body->type, &a->context->chain_id, &set_hash,
@@ -78,9 +89,11 @@ update_params(struct apply *a, struct lx_span what)
         uint8_t bytes[SIGCHAIN_PARAMS_BYTES_MAX];
         struct lx_writer wr = lx_writer_init(bytes, sizeof(bytes));
         struct lx_span value;
-        enum lx_err err = apply_get(a, SIGCHAIN_KIND_PARAMS, NULL, 0, &value);
+        enum lx_err err = get_always(a, SIGCHAIN_KIND_PARAMS, &value);
 
-        if (err != LX_OK || sigchain_params_decode(value.p, value.len, &before) != LX_OK)
+        if (err != LX_OK)
+                return err;
+        if (sigchain_params_decode(value.p, value.len, &before) != LX_OK)
                 return LX_ERR_CORRUPT;
         after = before;
         err = sigchain_params_change(what.p, what.len, &after);

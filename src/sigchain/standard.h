@@ -28,7 +28,7 @@
  *
  * Names: 1 to 63 bytes of [a-z0-9-], not starting or ending with '-', joined by dots to at most 200
  * bytes. "a" is free for all; "host.a" may only be made by the owner of namespace "a".
- * Threads: pure.
+ * Threads: pure. Spec: doc/standards.md.
  */
 #ifndef LX_SIGCHAIN_STANDARD_H
 #define LX_SIGCHAIN_STANDARD_H

@@ -61,20 +61,31 @@ node_key(const struct lx_hash *address, unsigned level, uint64_t index, uint8_t 
 
 /* ---- the view and the sink --------------------------------------------------------------------- */
 
+/* Whether this is the read that fails. */
+static bool
+fails(struct world *w)
+{
+        return w->fault > 0 && --w->fault == 0;
+}
+
 static enum lx_err
 view_get(void *arg, const struct lx_hash *key, struct lx_buf *out)
 {
-        return get_buf(((struct world *)arg)->state, key->b, 32, out);
+        struct world *w = arg;
+
+        return fails(w) ? LX_ERR_IO : get_buf(w->state, key->b, 32, out);
 }
 
 static enum lx_err
 view_log_node(
     void *arg, const struct lx_hash *address, unsigned level, uint64_t index, struct lx_hash *out)
 {
+        struct world *w = arg;
         uint8_t key[48];
-        const struct lx_buf *buf =
-            lx_map_get(((struct world *)arg)->nodes, key, node_key(address, level, index, key));
+        const struct lx_buf *buf = lx_map_get(w->nodes, key, node_key(address, level, index, key));
 
+        if (fails(w))
+                return LX_ERR_IO;
         if (buf == NULL)
                 return LX_ERR_ABSENT;
         memcpy(out->b, buf->p, 32);
@@ -84,13 +95,17 @@ view_log_node(
 enum lx_err
 world_trie_node(void *arg, const struct lx_hash *hash, struct lx_buf *out)
 {
-        return get_buf(((struct world *)arg)->tries, hash->b, 32, out);
+        struct world *w = arg;
+
+        return fails(w) ? LX_ERR_IO : get_buf(w->tries, hash->b, 32, out);
 }
 
 static enum lx_err
 view_manifest(void *arg, const struct lx_hash *root, struct lx_buf *out)
 {
-        return get_buf(((struct world *)arg)->manifests, root->b, 32, out);
+        struct world *w = arg;
+
+        return fails(w) ? LX_ERR_IO : get_buf(w->manifests, root->b, 32, out);
 }
 
 struct effects {
@@ -543,8 +558,9 @@ draft_free(struct draft *d)
         lx_free(d);
 }
 
-enum lx_err
-draft_apply(struct draft *d, struct lx_why *why)
+/* Apply; keep the effects if @keep and it was accepted. */
+static enum lx_err
+try_draft(struct draft *d, bool keep)
 {
         struct world *w = d->w;
         struct effects all = {0};
@@ -561,10 +577,20 @@ draft_apply(struct draft *d, struct lx_why *why)
         enum lx_err err;
 
         all.end = &all.first;
+        d->why.text[0] = '\0';
         sigchain_tx_encode_core(&d->tx, &wr);
         sigchain_tx_id(world_ops(), core, wr.len, &d->tx.id);
         err = sigchain_apply(&context, &view, &d->tx, &sink, &d->why);
-        finish_effects(w, &all, err == LX_OK);
+        finish_effects(w, &all, keep && err == LX_OK);
+        lx_free(core);
+        return err;
+}
+
+enum lx_err
+draft_apply(struct draft *d, struct lx_why *why)
+{
+        enum lx_err err = try_draft(d, true);
+
         if (err == LX_OK) {
                 d->who->sequence = d->tx.sequence + 1;
                 d->who->last = d->tx.id;
@@ -572,17 +598,34 @@ draft_apply(struct draft *d, struct lx_why *why)
         }
         if (why != NULL)
                 *why = d->why;
-        lx_free(core);
         draft_free(d);
         return err;
+}
+
+/* Whichever read of the store fails, its error comes out: nothing is taken for absent. */
+static void
+check_faults(struct draft *d)
+{
+        for (unsigned n = 1;; n++) {
+                enum lx_err err;
+
+                d->w->fault = n;
+                err = try_draft(d, false);
+                if (d->w->fault > 0)
+                        break;
+                ck_assert_msg(err == LX_ERR_IO, "read %u failed: %s", n, lx_err_name(err));
+        }
+        d->w->fault = 0;
 }
 
 void
 draft_accept(struct draft *d)
 {
         struct lx_why why;
-        enum lx_err err = draft_apply(d, &why);
+        enum lx_err err;
 
+        check_faults(d);
+        err = draft_apply(d, &why);
         ck_assert_msg(err == LX_OK, "refused: %s: %s", lx_err_name(err), why.text);
 }
 

@@ -35,6 +35,7 @@ struct world {
         struct sigchain_genesis genesis;
         struct lx_hash chain_id, token;
         uint64_t height;
+        unsigned fault; /* so many reads from now one fails; 0: none */
         uint8_t validator[WORLD_VALIDATORS][32];
         struct sigchain_valset set; /* in force */
 };
@@ -91,7 +92,7 @@ void draft_witness(struct draft *d, enum sigchain_role role, uint64_t n);
 void draft_add_witness(struct draft *d, enum sigchain_role role, struct lx_pubkey key);
 /** Apply and free; accepted: the world moves. The error; @why (may be NULL) gets the sentence. */
 enum lx_err draft_apply(struct draft *d, struct lx_why *why);
-/** Must be accepted. */
+/** Must be accepted; and refused before that, with every read of the store failing in turn. */
 void draft_accept(struct draft *d);
 /** Must be refused with @err and a sentence that begins with "rule @rule:" (NULL: any). */
 void draft_refuse(struct draft *d, enum lx_err err, const char *rule);
