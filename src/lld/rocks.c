@@ -22,6 +22,7 @@
 #define PATH_BYTES 4096
 #define CACHE_DEFAULT (16u << 20)
 #define BUFFER_DEFAULT (32u << 20)
+#define MEMTABLE_BLOOM 0.008 /* of the write buffer: 10 bits for each of 100,000 keys in 16 MiB */
 #define WAL_TOLERATE_TORN_TAIL 0 /* rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords */
 
 struct rocks {
@@ -40,6 +41,12 @@ struct rocks {
 struct rocks_iter {
         struct rocks *rocks;
         rocksdb_iterator_t *it;
+        rocksdb_readoptions_t *read;
+};
+
+/* A snapshot with the options for reading through it, which are dear to make for each read. */
+struct rocks_snapshot {
+        const rocksdb_snapshot_t *snap;
         rocksdb_readoptions_t *read;
 };
 
@@ -195,6 +202,9 @@ kind_options(const struct lld_kind *kind, rocksdb_cache_t *cache, size_t buffer)
         if (kind != NULL && kind->point_only) {
                 rocksdb_block_based_options_set_filter_policy(
                     t, rocksdb_filterpolicy_create_bloom_full(10));
+                /* The same for what is still in memory: a key that is absent is known without a search. */
+                rocksdb_options_set_memtable_prefix_bloom_size_ratio(o, MEMTABLE_BLOOM);
+                rocksdb_options_set_memtable_whole_key_filtering(o, 1);
                 rocksdb_block_based_options_set_block_size(t, 4096);
         } else {
                 rocksdb_block_based_options_set_block_size(t, 16384);
@@ -310,34 +320,33 @@ rocks_close(void *e)
 static void *
 rocks_snapshot_new(void *e)
 {
-        return (void *)(uintptr_t)rocksdb_create_snapshot(((struct rocks *)e)->db);
+        struct rocks *rocks = e;
+        struct rocks_snapshot *snap = lx_alloc(sizeof(*snap));
+
+        snap->snap = rocksdb_create_snapshot(rocks->db);
+        snap->read = rocksdb_readoptions_create();
+        rocksdb_readoptions_set_verify_checksums(snap->read, 1);
+        rocksdb_readoptions_set_snapshot(snap->read, snap->snap);
+        return snap;
 }
 
 static void
-rocks_snapshot_free(void *e, void *snap)
+rocks_snapshot_free(void *e, void *s)
 {
-        rocksdb_release_snapshot(((struct rocks *)e)->db, snap);
-}
+        struct rocks *rocks = e;
+        struct rocks_snapshot *snap = s;
 
-/* Read options for a snapshot; the shared ones without. Destroyed by the caller if not shared. */
-static rocksdb_readoptions_t *
-read_options(struct rocks *rocks, void *snap)
-{
-        rocksdb_readoptions_t *read;
-
-        if (snap == NULL)
-                return rocks->read;
-        read = rocksdb_readoptions_create();
-        rocksdb_readoptions_set_verify_checksums(read, 1);
-        rocksdb_readoptions_set_snapshot(read, snap);
-        return read;
+        rocksdb_readoptions_destroy(snap->read);
+        rocksdb_release_snapshot(rocks->db, snap->snap);
+        lx_free(snap);
 }
 
 static enum lx_err
 rocks_get(void *e, void *snap, unsigned kind, const void *key, size_t key_len, struct lx_buf *out)
 {
         struct rocks *rocks = e;
-        rocksdb_readoptions_t *read = read_options(rocks, snap);
+        const rocksdb_readoptions_t *read =
+            snap != NULL ? ((struct rocks_snapshot *)snap)->read : rocks->read;
         char *message = NULL;
         rocksdb_pinnableslice_t *slice = rocksdb_get_pinned_cf(
             rocks->db, read, rocks->cf[cf_index(rocks, kind)], key, key_len, &message);
@@ -353,8 +362,6 @@ rocks_get(void *e, void *snap, unsigned kind, const void *key, size_t key_len, s
         }
         if (slice != NULL)
                 rocksdb_pinnableslice_destroy(slice);
-        if (read != rocks->read)
-                rocksdb_readoptions_destroy(read);
         return err;
 }
 
@@ -368,7 +375,7 @@ rocks_iter_new(void *e, void *snap, unsigned kind)
         iter->read = rocksdb_readoptions_create();
         rocksdb_readoptions_set_verify_checksums(iter->read, 1);
         if (snap != NULL)
-                rocksdb_readoptions_set_snapshot(iter->read, snap);
+                rocksdb_readoptions_set_snapshot(iter->read, ((struct rocks_snapshot *)snap)->snap);
         iter->it =
             rocksdb_create_iterator_cf(rocks->db, iter->read, rocks->cf[cf_index(rocks, kind)]);
         return iter;
