@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 
 #define PATH_BYTES 4096
 #define COPY_BYTES (256u * 1024)
+#define OPEN_MAX_KEPT 8 /* files kept open for reading */
 
 struct stage {
         bool used;
@@ -29,6 +31,17 @@ struct stage {
         char path[PATH_BYTES];
 };
 
+/* A published blob that is open for reading; nothing is ever written to it. */
+struct kept {
+        int fd; /* 0: the slot is free (a store opens other files first) */
+        unsigned kind;
+        struct lx_hash root;
+        uint64_t len;
+        unsigned readers;
+        bool removed;  /* closed by its last reader */
+        uint64_t used; /* when, by the clock of look-ups */
+};
+
 struct blob_store {
         char dir[PATH_BYTES - 512];
         const struct blob_kind *kinds;
@@ -37,7 +50,19 @@ struct blob_store {
         uint64_t staged_bytes;
         uint64_t number; /* of uploads, for names */
         _Atomic uint64_t count, bytes;
+        pthread_mutex_t lock; /* over what follows */
+        struct kept kept[OPEN_MAX_KEPT];
+        uint64_t clock;
+        uint64_t removals; /* blobs removed so far */
 };
+
+/* Called with the lock, or by the last owner. */
+static void
+close_kept(struct kept *k)
+{
+        (void)close(k->fd);
+        *k = (struct kept){0};
+}
 
 static enum lx_err
 fail(struct lx_why *why, const char *what, const char *path)
@@ -85,6 +110,7 @@ blob_open(const char *dir, const struct blob_kind *kinds, size_t kind_count,
         char path[PATH_BYTES];
         enum lx_err err = LX_OK;
 
+        pthread_mutex_init(&store->lock, NULL);
         store->kinds = kinds;
         store->kind_count = kind_count;
         if (snprintf(store->dir, sizeof(store->dir), "%s/blob", dir) >= (int)sizeof(store->dir)) {
@@ -125,6 +151,10 @@ blob_close(struct blob_store *store)
                 return;
         for (size_t i = 0; i < BLOB_STAGES_MAX; i++)
                 drop_stage(store, &store->stage[i]);
+        for (size_t i = 0; i < OPEN_MAX_KEPT; i++)
+                if (store->kept[i].fd != 0)
+                        close_kept(&store->kept[i]);
+        pthread_mutex_destroy(&store->lock);
         lx_free(store);
 }
 
@@ -381,37 +411,131 @@ open_blob(struct blob_store *store, unsigned kind, const struct lx_hash *root, i
         return LX_OK;
 }
 
-enum lx_err
-blob_read(struct blob_store *store, unsigned kind, const struct lx_hash *root, uint64_t offset,
-    size_t len, struct lx_buf *out)
+static void
+forget_kept(struct blob_store *store, unsigned kind, const struct lx_hash *root)
 {
-        uint64_t size;
-        size_t done = 0;
-        uint8_t *to;
-        int fd;
-        enum lx_err err = open_blob(store, kind, root, &fd, &size);
+        pthread_mutex_lock(&store->lock);
+        store->removals++;
+        for (size_t i = 0; i < OPEN_MAX_KEPT; i++) {
+                struct kept *k = &store->kept[i];
 
+                if (k->fd == 0 || k->kind != kind || !lx_hash_eq(&k->root, root))
+                        continue;
+                k->removed = true;
+                if (k->readers == 0)
+                        close_kept(k);
+        }
+        pthread_mutex_unlock(&store->lock);
+}
+
+/* A slot for one more: a free one, or the one that was not used for longest. Called with the lock. */
+static struct kept *
+free_slot(struct blob_store *store)
+{
+        struct kept *best = NULL;
+
+        for (size_t i = 0; i < OPEN_MAX_KEPT; i++) {
+                struct kept *k = &store->kept[i];
+
+                if (k->readers == 0 && (best == NULL || k->used < best->used))
+                        best = k;
+        }
+        if (best != NULL && best->fd != 0)
+                close_kept(best);
+        return best;
+}
+
+static struct kept *
+find_kept(struct blob_store *store, unsigned kind, const struct lx_hash *root)
+{
+        struct kept *found = NULL;
+
+        pthread_mutex_lock(&store->lock);
+        for (size_t i = 0; i < OPEN_MAX_KEPT && found == NULL; i++) {
+                struct kept *k = &store->kept[i];
+
+                if (k->fd != 0 && !k->removed && k->kind == kind && lx_hash_eq(&k->root, root))
+                        found = k;
+        }
+        if (found != NULL) {
+                found->readers++;
+                found->used = ++store->clock;
+        }
+        pthread_mutex_unlock(&store->lock);
+        return found;
+}
+
+/* Open it and keep it; *@out_kept NULL: there was no slot, the caller closes *@out_fd. */
+static enum lx_err
+open_kept(struct blob_store *store, unsigned kind, const struct lx_hash *root, struct kept **out_kept,
+    int *out_fd, uint64_t *out_len)
+{
+        uint64_t removals;
+        enum lx_err err;
+
+        pthread_mutex_lock(&store->lock);
+        removals = store->removals;
+        pthread_mutex_unlock(&store->lock);
+        err = open_blob(store, kind, root, out_fd, out_len);
         if (err != LX_OK)
                 return err;
-        if (offset > size || len > size - offset) {
-                close(fd);
-                return LX_ERR_RANGE;
-        }
-        to = lx_buf_reserve(out, len);
+        pthread_mutex_lock(&store->lock);
+        /* What was removed meanwhile may have been this one. */
+        *out_kept = removals == store->removals && *out_fd != 0 ? free_slot(store) : NULL;
+        if (*out_kept != NULL)
+                **out_kept = (struct kept){.fd = *out_fd, .kind = kind, .root = *root, .len = *out_len,
+                    .readers = 1, .used = ++store->clock};
+        pthread_mutex_unlock(&store->lock);
+        return LX_OK;
+}
+
+static void
+end_reading(struct blob_store *store, struct kept *k)
+{
+        pthread_mutex_lock(&store->lock);
+        if (--k->readers == 0 && k->removed)
+                close_kept(k);
+        pthread_mutex_unlock(&store->lock);
+}
+
+static enum lx_err
+read_at(int fd, uint64_t offset, size_t len, struct lx_buf *out)
+{
+        uint8_t *to = lx_buf_reserve(out, len);
+        size_t done = 0;
+
         while (done < len) {
                 ssize_t n = pread(fd, to + done, len - done, (off_t)(offset + done));
 
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n <= 0)
-                        break;
+                        return LX_ERR_IO;
                 done += (size_t)n;
         }
-        close(fd);
-        if (done < len)
-                return LX_ERR_IO;
         lx_buf_add(out, len);
         return LX_OK;
+}
+
+enum lx_err
+blob_read(struct blob_store *store, unsigned kind, const struct lx_hash *root, uint64_t offset,
+    size_t len, struct lx_buf *out)
+{
+        struct kept *kept = find_kept(store, kind, root);
+        uint64_t size = kept != NULL ? kept->len : 0;
+        int fd = kept != NULL ? kept->fd : -1;
+        enum lx_err err = LX_OK;
+
+        if (kept == NULL)
+                err = open_kept(store, kind, root, &kept, &fd, &size);
+        if (err != LX_OK)
+                return err;
+        err = offset > size || len > size - offset ? LX_ERR_RANGE : read_at(fd, offset, len, out);
+        if (kept != NULL)
+                end_reading(store, kept);
+        else
+                (void)close(fd);
+        return err;
 }
 
 enum lx_err
@@ -443,6 +567,7 @@ blob_remove(struct blob_store *store, unsigned kind, const struct lx_hash *root)
         blob_path(store, kind, root, dir, path);
         if (unlink(path) != 0 && errno != ENOENT)
                 return lx_err_from_errno(errno);
+        forget_kept(store, kind, root);
         return LX_OK;
 }
 
