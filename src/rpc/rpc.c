@@ -54,8 +54,10 @@ rpc_new(const struct rpc_options *options)
 void
 rpc_free(struct rpc *rpc)
 {
-        if (rpc != NULL)
-                lx_wipe(rpc->auth, sizeof(rpc->auth));
+        if (rpc == NULL)
+                return;
+        lx_wipe(rpc->auth, sizeof(rpc->auth));
+        lx_buf_clear(&rpc->release.text);
         lx_free(rpc);
 }
 
@@ -331,11 +333,15 @@ static void
 handle_body(struct rpc *rpc, struct io_http_request *req)
 {
         struct lx_span text = io_http_body(req);
-        struct rpc_body *body = lx_alloc(sizeof(*body));
+        struct rpc_body *body;
         json_error_t error;
-        json_t *json = is_too_deep(text)
-            ? NULL : json_loadb((const char *)text.p, text.len, JSON_REJECT_DUPLICATES, &error);
+        json_t *json;
 
+        if (rpc_quick_body(rpc, req, text))
+                return;
+        json = is_too_deep(text)
+            ? NULL : json_loadb((const char *)text.p, text.len, JSON_REJECT_DUPLICATES, &error);
+        body = lx_alloc(sizeof(*body));
         body->rpc = rpc;
         body->req = req;
         body->view = ledger_view_new(rpc->options.ledger);

@@ -8,12 +8,21 @@
 
 #include <jansson.h>
 
+/* The release that was looked up last, as of a height: mostly the next look-up wants it too. */
+struct rpc_release {
+        bool known;
+        uint64_t height;
+        struct lx_hash address, manifest;
+        struct lx_buf text; /* its members of a match */
+};
+
 struct rpc {
         struct rpc_options options;
         const char *unready;
         bool stopping;
         uint64_t calls, errors;
         char auth[160]; /* "Basic ..." */
+        struct rpc_release release; /* quick.c */
 };
 
 /* One body: one call or a batch. It answers when no call is pending. */
@@ -122,6 +131,9 @@ enum lx_err rpc_binary_lookup(struct rpc_call *call);
 enum lx_err rpc_binary_release(struct rpc_call *call);
 enum lx_err rpc_blob_stat(struct rpc_call *call);
 enum lx_err rpc_blob_prove(struct rpc_call *call);
+
+/** Answer a body of plain look-ups (quick.c). False: it is something else, and nothing was done. */
+bool rpc_quick_body(struct rpc *rpc, struct io_http_request *req, struct lx_span text);
 
 /* The other paths (paths.c): blobs, metrics, health. False: none of them. */
 bool rpc_handle_path(struct rpc *rpc, struct io_http_request *req, const char *path);
