@@ -34,6 +34,11 @@ LX_TAG(LX_TAG_SEED_SALT, "lx.seedsalt");  /* genesis id -> salt of the master se
 LX_TAG(LX_TAG_NAME_SALT, "lx.namesalt");  /* chain id -> salt of the name key */
 LX_TAG(LX_TAG_KEY, "lx.key");             /* seed, purpose, index -> secret scalar (keyed) */
 
+LX_TAG(LX_TAG_RECORD, "lx.record");       /* a mapping of the overlay -> message its owner signs */
+LX_TAG(LX_TAG_RENDEZVOUS, "lx.rendez");   /* covering register, node key -> rank of the node */
+LX_TAG(LX_TAG_COOKIE, "lx.cookie");       /* secret of a router, address -> cookie (keyed) */
+LX_TAG(LX_TAG_MAC1, "lx.mac1");           /* responder's seal key, handshake -> its first MAC (keyed) */
+
 #undef LX_TAG
 
 #endif
