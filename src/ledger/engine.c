@@ -4,8 +4,11 @@
 
 #include "base/mem.h"
 #include "crypto/hash.h"
+#include "ledger/admit.h"
 
 #include <string.h>
+
+#define EXPIRE_EVERY_MS 1000
 
 /* Somebody who waits for a transaction to be final. */
 struct waiter {
@@ -107,6 +110,40 @@ is_known(struct submission *s)
         return known;
 }
 
+/* Those at @id and behind it leave, last first; who waits for them hears @err and @text. */
+static void
+finish_behind(struct ledger_engine *engine, struct lx_buf *ids, enum lx_err err, const char *text)
+{
+        for (size_t at = 0; at < ids->len; at += LX_HASH_LEN) {
+                struct ledger_outcome outcome = {.err = err};
+
+                memcpy(outcome.id.b, ids->p + at, LX_HASH_LEN);
+                lx_why_set(&outcome.why, "%s", text);
+                ledger_engine_finish(engine, &outcome);
+        }
+        lx_buf_clear(ids);
+}
+
+/* What waits in its place gives way, if admit.h said that it must. */
+static enum lx_err
+make_place(struct ledger_engine *engine, const struct sigchain_tx *tx, struct lx_why *why)
+{
+        const struct ledger_pending *same =
+            ledger_mempool_at(engine->pool, &tx->genesis, tx->sequence);
+        struct lx_buf ids = {0};
+
+        if (same == NULL || lx_hash_eq(&same->id, &tx->id))
+                return LX_OK;
+        if (ledger_mempool_behind(engine->pool, &same->id, &ids)) {
+                lx_why_set(why, "the waiting transaction %llu of this chain is being put into a block",
+                    (unsigned long long)tx->sequence);
+                lx_buf_clear(&ids);
+                return LX_ERR_BUSY;
+        }
+        finish_behind(engine, &ids, LX_ERR_CHANGED, "its owner replaced it");
+        return LX_OK;
+}
+
 static void
 accept_tx(struct submission *s)
 {
@@ -114,9 +151,18 @@ accept_tx(struct submission *s)
         struct ledger_view *view = ledger_view_new(engine->options.ledger);
         uint64_t height = ledger_view_header(view)->height;
 
+        s->outcome.err = ledger_admit_tx(view, engine->pool, &s->tx, &s->outcome.why);
         ledger_view_unref(view);
-        s->outcome.err = ledger_mempool_add(engine->pool, &s->tx, s->bytes, s->len, height,
-            s->now_ms, false, &s->outcome.why);
+        /* Several of one chain handed in at once may be verified out of order. */
+        if (s->outcome.err == LX_ERR_ABSENT) {
+                s->outcome.err = LX_OK;
+                s->outcome.why.text[0] = '\0';
+        }
+        if (s->outcome.err == LX_OK)
+                s->outcome.err = make_place(engine, &s->tx, &s->outcome.why);
+        if (s->outcome.err == LX_OK)
+                s->outcome.err = ledger_mempool_add(engine->pool, &s->tx, s->bytes, s->len, height,
+                    s->now_ms, false, &s->outcome.why);
         if (s->outcome.err == LX_OK && s->wait == LEDGER_WAIT_FINAL) {
                 add_waiter(engine, &s->tx.id, s->waiter);
                 s->waiter = NULL;
@@ -163,6 +209,59 @@ ledger_engine_submit(struct ledger_engine *engine, const uint8_t *bytes, size_t 
         lx_pool_submit(engine->options.pool, &s->job);
 }
 
+/* ---- leaving ----------------------------------------------------------------------------------- */
+
+enum lx_err
+ledger_engine_drop(
+    struct ledger_engine *engine, const uint8_t *bytes, size_t len, struct lx_why *why)
+{
+        const struct ledger_pending *pending = NULL;
+        struct sigchain_tx *tx;
+        struct lx_buf ids = {0};
+        struct lx_hash id;
+        enum lx_err err;
+
+        if (len == LEDGER_DROP_LEN) {
+                memcpy(id.b, bytes, LX_HASH_LEN);
+                pending = ledger_mempool_find(engine->pool, &id);
+        }
+        if (pending == NULL) {
+                lx_why_set(why, "no transaction with that id waits here: it is final already, or was "
+                    "never handed in");
+                return len == LEDGER_DROP_LEN ? LX_ERR_ABSENT : LX_ERR_FORMAT;
+        }
+        tx = lx_alloc(sizeof(*tx));
+        err = sigchain_tx_decode(&lx_crypto_ops()->hash, pending->bytes, pending->len, tx);
+        if (err == LX_OK)
+                err = ledger_drop_verify(
+                    lx_crypto_ops(), ledger_chain_id(engine->options.ledger), bytes, len, tx);
+        lx_free(tx);
+        if (err != LX_OK)
+                lx_why_set(why, "the wish is not signed by the key that signed the transaction");
+        if (err == LX_OK && ledger_mempool_behind(engine->pool, &id, &ids)) {
+                lx_why_set(why, "the transaction is being put into a block: it may become final; ask again");
+                err = LX_ERR_BUSY;
+        }
+        if (err == LX_OK)
+                finish_behind(engine, &ids, LX_ERR_CHANGED, "its owner dropped it");
+        lx_buf_clear(&ids);
+        return err;
+}
+
+void
+ledger_engine_expire(struct ledger_engine *engine, uint64_t now_ms)
+{
+        struct ledger_view *view = ledger_view_new(engine->options.ledger);
+        struct lx_buf ids = {0};
+
+        if (ledger_mempool_expired(
+                engine->pool, ledger_view_header(view)->height, now_ms, &ids) > 0)
+                finish_behind(engine, &ids, LX_ERR_EXPIRED,
+                    "it was not included before its expiry, or waited too long");
+        lx_buf_clear(&ids);
+        ledger_view_unref(view);
+}
+
 /* ---- the table --------------------------------------------------------------------------------- */
 
 void
@@ -204,6 +303,10 @@ ledger_engine_free(struct ledger_engine *engine)
 void
 ledger_engine_tick(struct ledger_engine *engine, uint64_t now_ms)
 {
+        if (now_ms >= engine->expire_ms) {
+                engine->expire_ms = now_ms + EXPIRE_EVERY_MS;
+                ledger_engine_expire(engine, now_ms);
+        }
         engine->ops->tick(engine, now_ms);
 }
 

@@ -101,6 +101,15 @@ void ledger_engine_free(struct ledger_engine *engine);
 void ledger_engine_submit(struct ledger_engine *engine, const uint8_t *bytes, size_t len,
     enum ledger_wait wait, uint64_t now_ms,
     void (*done)(void *arg, const struct ledger_outcome *outcome), void *arg);
+/**
+ * The owner's wish (admit.h, LEDGER_DROP_LEN bytes) that a waiting transaction goes: it and those behind it
+ * leave; whoever waits for them hears LX_ERR_CHANGED. LX_ERR_ABSENT (it does not wait here),
+ * LX_ERR_SIGNATURE, LX_ERR_FORMAT, LX_ERR_BUSY (it is being put into a block).
+ */
+LX_MUST_CHECK enum lx_err ledger_engine_drop(
+    struct ledger_engine *engine, const uint8_t *bytes, size_t len, struct lx_why *why);
+/** What can't be included any more leaves the mempool; whoever waits hears LX_ERR_EXPIRED. */
+void ledger_engine_expire(struct ledger_engine *engine, uint64_t now_ms);
 /** Time passes: heartbeat, timeouts, expiry. */
 void ledger_engine_tick(struct ledger_engine *engine, uint64_t now_ms);
 /** When it wants ledger_engine_tick; UINT64_MAX: not at all. */

@@ -33,6 +33,7 @@ struct ledger_engine {
         struct ledger_mempool *pool;
         struct lx_map *waiters; /* id -> struct waiter (engine.c) */
         struct lx_pubkey public;
+        uint64_t expire_ms;     /* when expired transactions are looked for */
         bool failed;
         bool stopping;
 };

@@ -23,6 +23,8 @@ struct ledger_mempool {
         struct lx_map *by_chain; /* genesis -> chain */
         struct waiting *oldest, *newest;
         size_t bytes;
+        void (*observe)(void *arg, const struct ledger_pending *pending, bool joined);
+        void *arg;
 };
 
 struct ledger_mempool *
@@ -91,6 +93,22 @@ check_room(const struct ledger_mempool *pool, const struct chain *chain, size_t 
         return LX_OK;
 }
 
+/* One that is replaced takes those behind it along: they name it. */
+static void
+remove_behind(struct ledger_mempool *pool, const struct lx_hash *id)
+{
+        struct lx_buf ids = {0};
+
+        (void)ledger_mempool_behind(pool, id, &ids);
+        for (size_t at = 0; at < ids.len; at += LX_HASH_LEN) {
+                struct lx_hash one;
+
+                memcpy(one.b, ids.p + at, LX_HASH_LEN);
+                ledger_mempool_remove(pool, &one);
+        }
+        lx_buf_clear(&ids);
+}
+
 enum lx_err
 ledger_mempool_add(struct ledger_mempool *pool, const struct sigchain_tx *tx, const uint8_t *bytes,
     size_t len, uint64_t height, uint64_t now_ms, bool replace, struct lx_why *why)
@@ -111,7 +129,7 @@ ledger_mempool_add(struct ledger_mempool *pool, const struct sigchain_tx *tx, co
                 return LX_ERR_EXISTS;
         }
         if (same != NULL) {
-                ledger_mempool_remove(pool, &same->pub.id);
+                remove_behind(pool, &same->pub.id);
                 chain = lx_map_get(pool->by_chain, tx->genesis.b, LX_HASH_LEN);
         }
         err = check_room(pool, chain, len, why);
@@ -126,10 +144,14 @@ ledger_mempool_add(struct ledger_mempool *pool, const struct sigchain_tx *tx, co
             .genesis = tx->genesis,
             .sequence = tx->sequence,
             .expiry = tx->expiry,
+            .fee = tx->fee,
+            .next = tx->next,
             .bytes = lx_memdup(bytes, len),
             .len = len,
             .added_ms = now_ms};
         link_in(pool, chain, w);
+        if (pool->observe != NULL)
+                pool->observe(pool->arg, &w->pub, true);
         return LX_OK;
 }
 
@@ -177,6 +199,8 @@ ledger_mempool_remove(struct ledger_mempool *pool, const struct lx_hash *id)
 
         if (w == NULL)
                 return;
+        if (pool->observe != NULL)
+                pool->observe(pool->arg, &w->pub, false);
         chain = lx_map_get(pool->by_chain, w->pub.genesis.b, LX_HASH_LEN);
         for (struct waiting **at = &chain->first; *at != NULL; at = &(*at)->chain_next)
                 if (*at == w) {
@@ -211,20 +235,70 @@ ledger_mempool_next_sequence(const struct ledger_mempool *pool, const struct lx_
         return next;
 }
 
-size_t
-ledger_mempool_expire(struct ledger_mempool *pool, uint64_t height, struct lx_buf *out_ids)
+const struct ledger_pending *
+ledger_mempool_at(
+    const struct ledger_mempool *pool, const struct lx_hash *genesis, uint64_t sequence)
 {
-        size_t count = 0;
+        const struct waiting *w =
+            find_sequence(lx_map_get(pool->by_chain, genesis->b, LX_HASH_LEN), sequence);
 
-        for (struct waiting *w = pool->oldest, *next; w != NULL; w = next) {
-                next = w->next;
-                if (w->pub.in_block || w->pub.expiry == 0 || w->pub.expiry > height)
-                        continue;
-                lx_buf_append(out_ids, w->pub.id.b, LX_HASH_LEN);
-                ledger_mempool_remove(pool, &w->pub.id);
-                count++;
-        }
-        return count;
+        return w != NULL ? &w->pub : NULL;
+}
+
+/* Last first, so that none ever stands without its predecessor. */
+static bool
+note_behind(const struct waiting *w, struct lx_buf *out_ids)
+{
+        bool taken = false;
+
+        if (w == NULL)
+                return false;
+        taken = note_behind(w->chain_next, out_ids);
+        lx_buf_append(out_ids, w->pub.id.b, LX_HASH_LEN);
+        return taken || w->pub.in_block;
+}
+
+bool
+ledger_mempool_behind(
+    const struct ledger_mempool *pool, const struct lx_hash *id, struct lx_buf *out_ids)
+{
+        return note_behind(lx_map_get(pool->by_id, id->b, LX_HASH_LEN), out_ids);
+}
+
+static bool
+is_expired(const struct waiting *w, uint64_t height, uint64_t now_ms)
+{
+        return !w->pub.in_block &&
+            ((w->pub.expiry != 0 && w->pub.expiry <= height) ||
+                now_ms >= w->pub.added_ms + LEDGER_MEMPOOL_AGE_MS);
+}
+
+size_t
+ledger_mempool_expired(const struct ledger_mempool *pool, uint64_t height, uint64_t now_ms,
+    struct lx_buf *out_ids)
+{
+        size_t before = out_ids->len;
+
+        for (const struct waiting *w = pool->oldest; w != NULL; w = w->next)
+                if (is_expired(w, height, now_ms))
+                        (void)note_behind(w, out_ids);
+        return (out_ids->len - before) / LX_HASH_LEN;
+}
+
+void
+ledger_mempool_observe(struct ledger_mempool *pool,
+    void (*observe)(void *arg, const struct ledger_pending *pending, bool joined), void *arg)
+{
+        pool->observe = observe;
+        pool->arg = arg;
+}
+
+void
+ledger_mempool_each(const struct ledger_mempool *pool,
+    void (*each)(void *arg, const struct ledger_pending *pending), void *arg)
+{
+        for (const struct waiting *w = pool->oldest; w != NULL; w = w->next)
+                each(arg, &w->pub);
 }
 
 size_t

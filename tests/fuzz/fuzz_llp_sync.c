@@ -1,8 +1,9 @@
 /*
- * tests/fuzz/fuzz_llp_sync.c - the messages of sync: what is accepted encodes to the same bytes. The
+ * tests/fuzz/fuzz_llp_sync.c - the messages of sync and gossip: what is accepted encodes to the same bytes. The
  * first byte chooses the decoder.
  */
 #include "config.h"
+#include "llp/gossip.h"
 #include "llp/message.h"
 #include "llp/sync_int.h"
 
@@ -57,6 +58,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         } else if (data[0] == 5 && llp_answer_decode(data + 1, size - 1, &answer) == LX_OK) {
                 llp_answer_encode(&answer, &wr);
                 must_equal(data + 1, size - 1, &wr, out);
+        } else if (data[0] == 7) {
+                static struct lx_hash ids[LLP_GOSSIP_IDS_MAX];
+                size_t count;
+
+                if (llp_ids_decode(data + 1, size - 1, ids, &count) == LX_OK) {
+                        llp_ids_encode(ids, count, &wr);
+                        must_equal(data + 1, size - 1, &wr, out);
+                }
         } else if (data[0] == 6) {
                 try_block(data + 1, size - 1);
         }
