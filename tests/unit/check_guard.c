@@ -86,7 +86,7 @@ START_TEST(policy_refuses_what_it_does_not_understand)
             "interpreter = python", "interpreter = /p inline=", "interpreter = /p suffix=py", "protect = /x burn",
             "protect = x", "confirm = 0", "confirm = 257", "workers = 65", "workers = -1", "workers = 1x",
             "verdict-timeout = 9", "memory-cpu = 101", "panic-anywhere = 1", "scope-mount = relative",
-            "evidence = " ID_A, "max-age = 99999999999999999999999"};
+            ("evidence = " ID_A), "max-age = 99999999999999999999999"};
         struct guard_policy *policy = NULL;
 
         for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
