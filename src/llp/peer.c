@@ -376,7 +376,8 @@ llp_peer_output(struct llp_peer *peer, uint8_t *out, size_t cap, uint64_t now_ms
         size_t len = output_acts(peer, out, cap);
 
         peer->now_ms = now_ms;
-        while (peer->sealer != NULL && peer->state != LLP_PEER_CLOSED && peer->out_len == 0) {
+        while (peer->sealer != NULL && peer->state != LLP_PEER_CLOSED && peer->out_len == 0 &&
+            len < LLP_PEER_TURN) {
                 struct lx_span text = llp_outbox_next(&peer->box);
 
                 if (text.len == 0 || text.len + LLP_FRAME_OVERHEAD > cap - len)

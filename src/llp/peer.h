@@ -32,6 +32,7 @@
 #define LLP_PEER_PONG_MS 30000   /* an answer to one; then the other side is dead */
 #define LLP_PEER_FRAME_MS 60000  /* from the first byte of a frame to its last */
 #define LLP_PEER_CLOSE_MS 1000   /* for a goodbye to leave */
+#define LLP_PEER_TURN (32 * 1024) /* bytes of one llp_peer_output, and the frame that passes it */
 #define LLP_PROLOGUE_LEN 23      /* "lxnode", version 1, the first 16 bytes of the chain id */
 #define LLP_TAG_LEN 16
 #define LLP_QUERY_LEN 50         /* of the question for a node's key, and of its answer */
@@ -96,7 +97,11 @@ void llp_peer_input(struct llp_peer *peer, const uint8_t *bytes, size_t len, uin
 bool llp_peer_wants_input(const struct llp_peer *peer);
 /** The connection ended. */
 void llp_peer_lost(struct llp_peer *peer, const char *text);
-/** Write at most @cap bytes for the connection (at least LLP_FRAME_WIRE_MAX for progress); how many. */
+/**
+ * Write bytes for the connection, LLP_PEER_TURN or what the last frame makes more, so that what is queued
+ * meanwhile overtakes the rest; at most @cap (at least LLP_PEER_TURN + LLP_FRAME_WIRE_MAX, for any frame to
+ * fit). How many; 0: nothing waits.
+ */
 size_t llp_peer_output(struct llp_peer *peer, uint8_t *out, size_t cap, uint64_t now_ms);
 /** Whether llp_peer_output would write something. */
 bool llp_peer_has_output(const struct llp_peer *peer);
