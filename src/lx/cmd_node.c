@@ -34,6 +34,9 @@ cmd_status(struct lx *lx)
             (unsigned long long)lx_num(totals, "transactions"),
             (unsigned long long)lx_num(totals, "registers"),
             (unsigned long long)lx_num(totals, "chains"), (unsigned long long)lx_num(totals, "digests"));
+        printf("peers       %llu in, %llu out\n",
+            (unsigned long long)lx_num(json_object_get(o, "peers"), "inbound"),
+            (unsigned long long)lx_num(json_object_get(o, "peers"), "outbound"));
         printf("waiting     %llu transactions\nstore       %llu KiB on disk\ndatadir     %s\nuptime      %llu s\n",
             (unsigned long long)lx_num(json_object_get(o, "mempool"), "count"),
             (unsigned long long)lx_num(json_object_get(o, "store"), "disk_bytes") / 1024,

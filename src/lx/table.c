@@ -79,6 +79,10 @@ static const struct lx_command COMMANDS[] = {
     {"chain export", cmd_chain_export, "FILE", 1, 1, "from=HEIGHT to=HEIGHT",
         "Write headers and certificates to a file."},
     {"chain verify", cmd_chain_verify, "FILE", 1, 1, "", "Verify such a file from the trusted header."},
+    {"peer list", cmd_peer_list, "", 0, 0, "", "Show this node's id, its peers and whom it has banned."},
+    {"peer add", cmd_peer_add, "ID@HOST:PORT", 1, 1, "", "Stay connected to a node until this one stops."},
+    {"peer ban", cmd_peer_ban, "ID|ADDRESS", 1, 1, "seconds=N reason=TEXT", "Drop and ban a node (a day)."},
+    {"peer unban", cmd_peer_unban, "ID|ADDRESS", 1, 1, "", "Lift a ban."},
     {NULL, NULL, NULL, 0, 0, NULL, NULL}};
 
 const struct lx_command *

@@ -10,6 +10,7 @@
 #include "ledger/genesis_json.h"
 #include "ledger/kinds.h"
 #include "ledger/maintain.h"
+#include "lxnoded/peers.h"
 #include "lxnoded/setup.h"
 #include "rpc/rpc.h"
 
@@ -38,6 +39,7 @@ struct lxnode {
         struct io_timer *tick, *stop_timer;
         struct io_http *http;
         struct rpc *rpc;
+        struct peers *peers;
         struct lx_buf cookie;
         char *socket_path;
         char tcp[80];
@@ -104,6 +106,7 @@ begin_stop(void *arg)
         log_notice(NODE, "stopping", "next=%s", "finishing the block under way");
         setup_notify("STOPPING=1");
         rpc_stop(node->rpc);
+        peers_stop(node->peers);
         io_timer_set(node->stop_timer, 50);
 }
 
@@ -267,12 +270,27 @@ open_engine(struct lxnode *node, struct lx_why *why)
 }
 
 static enum lx_err
+open_peers(struct lxnode *node, struct lx_why *why)
+{
+        struct peers_options options = {.conf = &node->conf,
+            .loop = node->loop,
+            .pool = node->pool,
+            .ledger = node->ledger,
+            .validator = node->engine != NULL,
+            .arg = node};
+
+        return peers_open(&options, &node->peers, why);
+}
+
+static enum lx_err
 open_rpc(struct lxnode *node, struct lx_why *why)
 {
         struct rpc_options options = {.ledger = node->ledger,
             .engine = node->engine,
             .blobs = node->blobs,
             .db = node->db,
+            .peers = peers_swarm_io(node->peers),
+            .peers_listen = peers_listening(node->peers),
             .datadir = node->conf.datadir,
             .open_metrics = node->conf.rpc_open_metrics,
             .start_ms = lx_clock_now_ms(),
@@ -345,6 +363,8 @@ node_open(const struct node_conf *conf, struct lxnode **out_node, struct lx_why 
         if (err == LX_OK)
                 err = open_engine(node, why);
         if (err == LX_OK)
+                err = open_peers(node, why);
+        if (err == LX_OK)
                 err = open_rpc(node, why);
         if (err == LX_ERR_CORRUPT)
                 name_damage(node, why);
@@ -381,6 +401,7 @@ node_close(struct lxnode *node)
                 ledger_executor_drain(node->executor);
         io_http_free(node->http);
         rpc_free(node->rpc);
+        peers_close(node->peers);
         ledger_executor_free(node->executor);
         lx_pool_free(node->pool);
         ledger_close(node->ledger);

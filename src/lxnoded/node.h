@@ -1,7 +1,7 @@
 /*
  * lxnoded/node.h - the node: every part, opened, joined, run and closed in order.
  *
- * Start order: data directory, store, blobs, ledger, pool, executor, engine, RPC. Stop order is the
+ * Start order: data directory, store, blobs, ledger, pool, executor, engine, peers, RPC. Stop order is the
  * reverse. Threads: one event loop; the pool's workers; the executor.
  */
 #ifndef LX_LXNODED_NODE_H

@@ -26,6 +26,14 @@ static const struct option_row ROWS[] = {
         "The network's genesis document (JSON), needed on first start."},
     {"validator-key", OPTION_TEXT, false, AT(validator_key), "FILE", NULL,
         "Sign blocks with this key file (lx keygen validator FILE)."},
+    {"listen", OPTION_TEXT, false, AT(listen), "ADDRESS:PORT", NULL,
+        "Let other nodes connect here; \"none\": only dial. Default: [::]:5389; with --dev none."},
+    {"peer", OPTION_LIST, false, AT(peers), "ID@HOST:PORT", NULL,
+        "Stay connected to this node (its id: lx peer list there). May be given again."},
+    {"seed", OPTION_LIST, false, AT(seeds), "HOST:PORT", NULL,
+        "Ask this node for others while none are known. May be given again."},
+    {"inbound-max", OPTION_NUMBER, false, AT(inbound_max), "COUNT", "64",
+        "At most so many nodes may connect here; those given with --peer always may."},
     {"rpc-listen", OPTION_TEXT, false, AT(rpc_listen), "ADDRESS:PORT", "127.0.0.1:5390",
         "Answer RPC on this TCP address too (with the cookie); \"none\": only on the unix socket."},
     {"rpc-open-metrics", OPTION_FLAG, false, AT(rpc_open_metrics), NULL, NULL,
@@ -94,6 +102,17 @@ set_flag(bool *out, const struct option_row *row, const char *value, struct lx_w
         return LX_OK;
 }
 
+static void
+add_line(char **list, const char *value)
+{
+        struct lx_buf buf = {0};
+
+        lx_buf_printf(&buf, "%s%s%s", *list != NULL ? *list : "", *list != NULL ? "\n" : "", value);
+        lx_free(*list);
+        *list = lx_strdup(lx_buf_str(&buf));
+        lx_buf_clear(&buf);
+}
+
 static enum lx_err
 set(struct node_conf *conf, const struct option_row *row, const char *value, struct lx_why *why)
 {
@@ -107,6 +126,9 @@ set(struct node_conf *conf, const struct option_row *row, const char *value, str
         case OPTION_TEXT:
                 lx_free(*(char **)field);
                 *(char **)field = lx_strdup(value);
+                return LX_OK;
+        case OPTION_LIST:
+                add_line(field, value);
                 return LX_OK;
         }
         return LX_ERR_USAGE;
@@ -252,7 +274,7 @@ void
 options_clear(struct node_conf *conf)
 {
         for (const struct option_row *row = ROWS; row->name != NULL; row++)
-                if (row->type == OPTION_TEXT)
+                if (row->type == OPTION_TEXT || row->type == OPTION_LIST)
                         lx_free(*(char **)(void *)((char *)conf + row->at));
         *conf = (struct node_conf){0};
 }

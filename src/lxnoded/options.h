@@ -17,11 +17,15 @@ struct node_conf {
         char *genesis;
         char *validator_key;
         char *rpc_listen;
+        char *listen;
+        char *peers;         /* lines */
+        char *seeds;         /* lines */
         char *log;
         char *log_file;
         char *restore;
         uint64_t prune;      /* heights to keep; 0: all */
         uint64_t db_cache;   /* MiB */
+        uint64_t inbound_max;
         bool dev;
         bool rpc_open_metrics;
         bool check_db;
@@ -30,7 +34,8 @@ struct node_conf {
         bool version;
 };
 
-enum option_type { OPTION_TEXT, OPTION_NUMBER, OPTION_FLAG };
+/* OPTION_LIST: may be given again; the values are kept as lines. */
+enum option_type { OPTION_TEXT, OPTION_NUMBER, OPTION_FLAG, OPTION_LIST };
 
 struct option_row {
         const char *name;

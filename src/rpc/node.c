@@ -74,6 +74,7 @@ rpc_status_json(struct rpc *rpc, struct ledger_view *view, json_t *out)
         json_object_set_new(out, "reasons", reasons(rpc));
         json_object_set_new(out, "mempool", json_pack("{s:I,s:I}", "count", (json_int_t)count, "bytes",
             (json_int_t)bytes));
+        json_object_set_new(out, "peers", rpc_peer_status(rpc));
         add_store(rpc, view, out);
         json_object_set_new(
             out, "uptime_ms", rpc_number(lx_clock_now_ms() - rpc->options.start_ms));

@@ -216,6 +216,7 @@ handle_metrics(struct rpc *rpc, struct io_http_request *req)
         metric(&out, "rpc_errors_total", "counter", "RPC calls that failed.", rpc->errors);
         metric(&out, "uptime_seconds", "gauge", "Since start.",
             (lx_clock_now_ms() - rpc->options.start_ms) / 1000);
+        rpc_peer_metrics(rpc, &out);
         io_http_reply(req, 200, "text/plain; version=0.0.4", out.p, out.len);
         lx_buf_clear(&out);
         ledger_view_unref(view);

@@ -9,6 +9,7 @@
 
 #include "io/http.h"
 #include "ledger/engine.h"
+#include "llp/swarm_io.h"
 
 #define RPC_BODY_MAX (4u << 20) /* bytes of a request, and of one part of a blob */
 #define RPC_BATCH_MAX 1000      /* calls */
@@ -21,6 +22,8 @@ struct rpc_options {
         struct ledger_engine *engine; /* NULL: nothing is written here */
         struct blob_store *blobs;
         struct lld *db;
+        struct llp_swarm_io *peers;   /* NULL: this node has none */
+        const char *peers_listen;     /* "ADDRESS:PORT" or "none" */
         const char *datadir;
         const char *listening[4];     /* sockets, for node.status; NULL-ended */
         const char *cookie;           /* "user:password"; needed on TCP */

@@ -135,6 +135,15 @@ enum lx_err rpc_blob_prove(struct rpc_call *call);
 /** Answer a body of plain look-ups (quick.c). False: it is something else, and nothing was done. */
 bool rpc_quick_body(struct rpc *rpc, struct io_http_request *req, struct lx_span text);
 
+enum lx_err rpc_peer_list(struct rpc_call *call);
+enum lx_err rpc_peer_add(struct rpc_call *call);
+enum lx_err rpc_peer_ban(struct rpc_call *call);
+enum lx_err rpc_peer_unban(struct rpc_call *call);
+/** What /metrics says of peers, appended. */
+void rpc_peer_metrics(struct rpc *rpc, struct lx_buf *out);
+/** What node.status says of peers. */
+json_t *rpc_peer_status(struct rpc *rpc);
+
 /* The other paths (paths.c): blobs, metrics, health. False: none of them. */
 bool rpc_handle_path(struct rpc *rpc, struct io_http_request *req, const char *path);
 /** HTTP status of an error. */
