@@ -9,7 +9,7 @@
  *
  * Dialling: the operator's peers always and for ever (1 s after a failure, doubling to LLP_FIXED_RETRY_MS);
  * then nodes of the book until LLP_SWARM_OUT outbound peers are up, each of another address group
- * where addresses are public; seeds (asked for their key) while the book has nobody. Two
+ * where addresses are public; seeds (asked for their key) while it has less than two and the book nobody. Two
  * connections between the same nodes: the one that the node with the lower key made stays; two of the
  * same direction: the newer one.
  *

@@ -12,6 +12,7 @@
 #define SELF_MS 3600000        /* until an address that turned out to be ours is tried again */
 #define PROVEN_MS 30000        /* a connection that lived so long was no failure */
 #define FIRST_RETRY_MS 1000
+#define SEEDS_BELOW 2          /* outbound peers; with more the seeds are left alone */
 
 static bool
 same_key(const struct lx_pubkey *a, const uint8_t *b)
@@ -166,9 +167,9 @@ may_dial(void *arg, const struct llp_book_node *node)
         return true;
 }
 
-/* One more outbound peer, of the book or a seed. false: nobody is left to try now. */
+/* One more outbound peer, of the book, or (@seeds) a seed. false: nobody is left to try now. */
 static bool
-dial_one(struct llp_swarm *swarm, uint64_t *next_ms)
+dial_one(struct llp_swarm *swarm, bool seeds, uint64_t *next_ms)
 {
         uint64_t book_ms;
         const struct llp_book_node *node = llp_book_pick(
@@ -178,7 +179,7 @@ dial_one(struct llp_swarm *swarm, uint64_t *next_ms)
                 return swarm_dial(swarm, &node->addr, &node->id, -1) != NULL;
         if (book_ms < *next_ms)
                 *next_ms = book_ms;
-        for (size_t i = 0; i < TARGETS; i++) {
+        for (size_t i = 0; i < TARGETS && seeds; i++) {
                 if (swarm->targets[i].seed && is_due(swarm, i, next_ms)) {
                         dial_target(swarm, i);
                         return true;
@@ -203,7 +204,7 @@ swarm_dial_some(struct llp_swarm *swarm)
                 dialling += is_outbound_of_ours(swarm, swarm->slots[i]) && swarm->slots[i]->state != SLOT_UP;
         }
         for (; out < swarm->options.out_max && dialling < LLP_SWARM_DIALS; out++, dialling++)
-                if (!dial_one(swarm, &next_ms))
+                if (!dial_one(swarm, out < SEEDS_BELOW && dialling == 0, &next_ms))
                         break;
         swarm->next_dial_ms = next_ms > swarm->now_ms ? next_ms : swarm->now_ms + 1;
 }
