@@ -176,8 +176,8 @@ llp_place_parse(const char *text, struct llp_place *out_place, struct lx_why *wh
         const char *at = strchr(text, '@'), *where = at != NULL ? at + 1 : text;
 
         if (at != NULL && !lx_unhex(text, (size_t)(at - text), place.id, sizeof(place.id))) {
-                lx_why_set(why, "\"%.80s\": the part before @ is a node id, %d hex digits (lx peer list shows it there)",
-                    text, ID_HEX_LEN);
+                lx_why_set(why, "\"%.80s\": the part before @ is a node id, %d hex digits (lx peer list shows "
+                    "it there)", text, ID_HEX_LEN);
                 return LX_ERR_USAGE;
         }
         place.has_id = at != NULL;
