@@ -805,6 +805,85 @@ START_TEST(file_survives)
 }
 END_TEST
 
+/* The bytes called @name in tests/vectors/llp.txt. */
+static size_t
+vector(const char *name, uint8_t *out, size_t cap)
+{
+        FILE *f = unit_vectors("llp.txt");
+        char line[4096];
+        size_t len = 0, name_len = strlen(name);
+
+        while (len == 0 && fgets(line, sizeof(line), f) != NULL) {
+                line[strcspn(line, "\n")] = '\0';
+                if (strncmp(line, name, name_len) == 0 && line[name_len] == ' ') {
+                        ck_assert_uint_le(strlen(line + name_len + 1) / 2, cap);
+                        len = unit_unhex(line + name_len + 1, out);
+                }
+        }
+        fclose(f);
+        ck_assert_msg(len > 0, "no vector %s", name);
+        return len;
+}
+
+static void
+same_as(const char *name, const uint8_t *bytes, size_t len)
+{
+        uint8_t want[2048];
+
+        ck_assert_uint_eq(vector(name, want, sizeof(want)), len);
+        ck_assert_mem_eq(want, bytes, len);
+}
+
+/* What the document says, encoded by others, is what we encode. */
+START_TEST(published_encodings)
+{
+        struct llp_hello hello = {.version = 1, .height = 123456, .roles = 3, .listen_port = 5389,
+            .agent = "lxnoded/0.1.0"};
+        struct llp_goodbye bye = {.reason = LLP_BYE_STOPPING, .text = "the node stops"};
+        struct llp_node_addr addrs[2];
+        uint8_t bytes[2048], prologue[LLP_PROLOGUE_LEN];
+        struct lx_writer wr = lx_writer_init(bytes, sizeof(bytes));
+
+        memset(hello.chain_id.b, 0x77, 32);
+        memset(hello.tip.b, 0x11, 32);
+        llp_hello_encode(&hello, &wr);
+        same_as("hello", bytes, wr.len);
+        wr = lx_writer_init(bytes, sizeof(bytes));
+        llp_goodbye_encode(&bye, &wr);
+        same_as("goodbye", bytes, wr.len);
+        wr = lx_writer_init(bytes, sizeof(bytes));
+        for (int i = 0; i < 2; i++) {
+                memset(addrs[i].id.b, i + 1, 32);
+                ck_assert(llp_addr_parse(i == 0 ? "203.0.113.7:5389" : "[2001:db8::1]:1", &addrs[i].addr));
+        }
+        llp_addrs_encode(addrs, 2, &wr);
+        same_as("addrs", bytes, wr.len);
+        llp_peer_prologue(&hello.chain_id, prologue);
+        same_as("prologue", prologue, sizeof(prologue));
+}
+END_TEST
+
+START_TEST(published_book)
+{
+        struct world *world = world_new();
+        struct node *a = add_node(world, "10.0.0.1:1", 0, 0);
+        struct lx_buf again = {0};
+        uint8_t bytes[2048];
+        size_t len = vector("book", bytes, sizeof(bytes));
+        char who[LX_HEX_LEN(32)];
+
+        ck_assert_int_eq(llp_swarm_load(a->swarm, bytes, len), LX_OK);
+        llp_culprit_format(&llp_swarm_ban_at(a->swarm, 0)->who, who);
+        ck_assert_str_eq(who, "2001:db8::");
+        ck_assert_str_eq(llp_swarm_ban_at(a->swarm, 0)->reason, "noisy");
+        llp_swarm_save(a->swarm, &again);
+        ck_assert_uint_eq(again.len, len);
+        ck_assert_mem_eq(again.p, bytes, len);
+        lx_buf_clear(&again);
+        world_free(world);
+}
+END_TEST
+
 START_TEST(culprits_are_bounded)
 {
         struct llp_bans *bans = llp_bans_new(1);
@@ -836,7 +915,7 @@ main(void)
             punished_ones_are_banned, the_operators_are_dropped_only, broken_rules_count, bans_by_hand,
             slots_are_bounded, half_open_flood, half_open_flood_of_many, bad_handshakes_ban_the_address,
             stopping_says_goodbye, book_limits_strangers, book_backs_off, file_survives,
-            culprits_are_bounded, NULL};
+            culprits_are_bounded, published_encodings, published_book, NULL};
 
         if (lx_crypto_init() != LX_OK)
                 return 1;
