@@ -211,7 +211,7 @@ llp_swarm_connected(struct llp_swarm *swarm, uint32_t peer, uint64_t now_ms)
                 return;
         }
         swarm_event(swarm, slot, "dialling failed", "the node id is no key");
-        swarm_dial_ended(swarm, slot, false, false);
+        swarm_dial_ended(swarm, slot, false, false, "the node id is no key");
         swarm_wish(swarm, &(struct llp_wish){.kind = LLP_WISH_CLOSE, .peer = peer});
         swarm_drop(slot);
 }
@@ -299,7 +299,7 @@ llp_swarm_failed(struct llp_swarm *swarm, uint32_t peer, const char *text, uint6
         }
         swarm->past.dial_failures++;
         swarm_event(swarm, slot, "dialling failed", text);
-        swarm_dial_ended(swarm, slot, false, false);
+        swarm_dial_ended(swarm, slot, false, false, text);
         swarm_drop(slot);
 }
 

@@ -159,8 +159,12 @@ struct llp_peer_info {
         uint32_t peer;
         bool has_id, inbound, fixed, up;
         struct lx_pubkey id;
-        struct llp_addr addr;
-        const char *state;        /* "dialling", "greeting", "up", "ending" */
+        struct llp_addr addr;     /* port 0: not known */
+        const char *state;        /* "dialling", "greeting", "up", "ending"; "down": the operator's, and
+                                     not connected; then peer is 0 */
+        const char *why;          /* down: what went wrong last; else "" */
+        const char *host;         /* down: where, as the operator gave it; else "" */
+        uint64_t next_try_ms;     /* down: monotonic; else 0 */
         struct llp_hello hello;   /* when up */
         uint64_t height;          /* newest that it told */
         unsigned points;
@@ -168,7 +172,7 @@ struct llp_peer_info {
         struct llp_peer_stats stats;
 };
 
-/** Connection number @i; false: no more. */
+/** Connection number @i, then the operator's peers that are not connected; false: no more. */
 bool llp_swarm_peer_at(
     const struct llp_swarm *swarm, size_t i, uint64_t now_ms, struct llp_peer_info *out_info);
 /** Ban number @i, or NULL: no more. */

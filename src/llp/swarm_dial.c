@@ -30,9 +30,8 @@ swarm_is_fixed(const struct llp_swarm *swarm, const struct lx_pubkey *id)
         return false;
 }
 
-/* Whether there is a connection, or one under way, to node @id. */
-static bool
-is_connected(const struct llp_swarm *swarm, const uint8_t *id)
+bool
+swarm_is_connected(const struct llp_swarm *swarm, const uint8_t *id)
 {
         for (size_t i = 0; i < swarm->slot_count; i++)
                 if (swarm->slots[i]->has_id && swarm->slots[i]->state != SLOT_ENDING &&
@@ -112,6 +111,7 @@ llp_swarm_resolved(struct llp_swarm *swarm, uint32_t name, const struct llp_addr
         }
         if (count == 0) {
                 swarm_event(swarm, NULL, "a name has no address, asking again later", target->place.host);
+                (void)snprintf(target->why, sizeof(target->why), "the name has no address");
                 delay_target(swarm, target);
         } else if (!swarm->stopping) {
                 dial_target(swarm, name % TARGETS);
@@ -127,7 +127,7 @@ is_due(const struct llp_swarm *swarm, size_t i, uint64_t *next_ms)
 
         if (!target->used || target->peer != 0 || target->resolving)
                 return false;
-        if (target->place.has_id && is_connected(swarm, target->place.id))
+        if (target->place.has_id && swarm_is_connected(swarm, target->place.id))
                 return false;
         if (target->next_try_ms <= swarm->now_ms)
                 return true;
@@ -153,7 +153,7 @@ may_dial(void *arg, const struct llp_book_node *node)
         struct llp_addr group = llp_addr_group(&node->addr);
         uint64_t wall = swarm_wall(swarm);
 
-        if (same_key(&node->id, swarm->id.b) || is_connected(swarm, node->id.b) ||
+        if (same_key(&node->id, swarm->id.b) || swarm_is_connected(swarm, node->id.b) ||
             swarm_is_fixed(swarm, &node->id))
                 return false;
         if (llp_bans_find(swarm->bans, &key, wall) != NULL || llp_bans_find(swarm->bans, &party, wall) != NULL)
@@ -226,13 +226,16 @@ swarm_dial_up(struct llp_swarm *swarm, const struct slot *slot)
 }
 
 static void
-end_target(struct llp_swarm *swarm, const struct slot *slot, bool was_up, bool is_self)
+end_target(struct llp_swarm *swarm, const struct slot *slot, bool was_up, bool is_self, const char *text)
 {
         struct target *target = &swarm->targets[slot->target];
 
         if (target->peer != slot->peer)
                 return;
         target->peer = 0;
+        (void)snprintf(target->why, sizeof(target->why), "%s", text);
+        if (!was_up && target->failures == 0 && !target->seed)
+                swarm_event(swarm, slot, "peer unreachable, trying again for ever", text);
         if (was_up && swarm->now_ms >= slot->since_ms + PROVEN_MS)
                 target->failures = 0;
         if (!was_up && ++target->addr_next >= target->addr_count)
@@ -243,13 +246,13 @@ end_target(struct llp_swarm *swarm, const struct slot *slot, bool was_up, bool i
 }
 
 void
-swarm_dial_ended(struct llp_swarm *swarm, const struct slot *slot, bool was_up, bool is_self)
+swarm_dial_ended(struct llp_swarm *swarm, const struct slot *slot, bool was_up, bool is_self, const char *text)
 {
         swarm->next_dial_ms = swarm->now_ms;
         if (slot->inbound)
                 return;
         if (slot->target >= 0)
-                end_target(swarm, slot, was_up, is_self);
+                end_target(swarm, slot, was_up, is_self, text);
         if (slot->has_id && (!was_up || swarm->now_ms < slot->since_ms + PROVEN_MS))
                 llp_book_failed(swarm->book, &slot->id, swarm->now_ms, swarm_random(swarm));
 }

@@ -22,6 +22,7 @@ struct target {
         uint64_t next_try_ms;
         bool resolving;
         uint32_t peer; /* its connection; 0: none */
+        char why[80];  /* what went wrong last */
 };
 
 struct slot {
@@ -67,7 +68,10 @@ struct slot *swarm_dial(struct llp_swarm *swarm, const struct llp_addr *addr,
 void swarm_dial_some(struct llp_swarm *swarm);
 /* A connection that was dialled is up, or ended; what follows for target and book. */
 void swarm_dial_up(struct llp_swarm *swarm, const struct slot *slot);
-void swarm_dial_ended(struct llp_swarm *swarm, const struct slot *slot, bool was_up, bool is_self);
+void swarm_dial_ended(struct llp_swarm *swarm, const struct slot *slot, bool was_up, bool is_self,
+    const char *text);
+/* Whether there is a connection, or one under way, to node @id. */
+bool swarm_is_connected(const struct llp_swarm *swarm, const uint8_t *id);
 bool swarm_is_fixed(const struct llp_swarm *swarm, const struct lx_pubkey *id);
 uint64_t swarm_random(struct llp_swarm *swarm);
 uint64_t swarm_wall(const struct llp_swarm *swarm);

@@ -133,7 +133,7 @@ describe(const struct llp_swarm_io *io, uint32_t peer, char id[17], char addr[LL
         memcpy(id, "unknown", 8);
         memcpy(addr, "unknown", 8);
         for (size_t i = 0; llp_swarm_peer_at(io->swarm, i, lx_clock_now_ms(), &info); i++) {
-                if (info.peer != peer)
+                if (info.peer != peer || peer == 0)
                         continue;
                 if (info.has_id)
                         lx_hex(info.id.b, 8, id);

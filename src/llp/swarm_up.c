@@ -113,7 +113,7 @@ begin_end(struct slot *slot)
         if (was_up && swarm->options.on_down != NULL)
                 swarm->options.on_down(swarm->options.arg, slot->peer, swarm->now_ms);
         is_self = llp_peer_id(slot->machine, &id) && memcmp(id.b, swarm->id.b, sizeof(id.b)) == 0; /* public */
-        swarm_dial_ended(swarm, slot, was_up, is_self);
+        swarm_dial_ended(swarm, slot, was_up, is_self, text);
 }
 
 /* After every call of the machine: what it came to. The slot may be gone afterwards. */

@@ -153,6 +153,26 @@ state_name(enum slot_state state)
         return "unknown";
 }
 
+/* The operator's peers that are not connected, @i of them left to skip. */
+static bool
+down_at(const struct llp_swarm *swarm, size_t i, struct llp_peer_info *out_info)
+{
+        for (size_t t = 0; t < sizeof(swarm->targets) / sizeof(swarm->targets[0]); t++) {
+                const struct target *target = &swarm->targets[t];
+
+                if (!target->used || target->seed || swarm_is_connected(swarm, target->place.id) || i-- > 0)
+                        continue;
+                *out_info = (struct llp_peer_info){.has_id = true, .fixed = true, .state = "down",
+                    .why = target->why, .host = target->place.host, .next_try_ms = target->next_try_ms};
+                memcpy(out_info->id.b, target->place.id, sizeof(out_info->id.b));
+                if (!llp_addr_parse(target->place.host, &out_info->addr))
+                        out_info->addr = target->addrs[0];
+                out_info->addr.port = target->place.port;
+                return true;
+        }
+        return false;
+}
+
 bool
 llp_swarm_peer_at(const struct llp_swarm *swarm, size_t i, uint64_t now_ms, struct llp_peer_info *out_info)
 {
@@ -160,7 +180,7 @@ llp_swarm_peer_at(const struct llp_swarm *swarm, size_t i, uint64_t now_ms, stru
         struct llp_culprit who;
 
         if (i >= swarm->slot_count)
-                return false;
+                return down_at(swarm, i - swarm->slot_count, out_info);
         slot = swarm->slots[i];
         *out_info = (struct llp_peer_info){.peer = slot->peer,
             .has_id = slot->has_id,
@@ -170,6 +190,8 @@ llp_swarm_peer_at(const struct llp_swarm *swarm, size_t i, uint64_t now_ms, stru
             .id = slot->id,
             .addr = slot->addr,
             .state = state_name(slot->state),
+            .why = "",
+            .host = "",
             .hello = slot->hello,
             .height = slot->height,
             .since_ms = slot->since_ms};

@@ -29,8 +29,12 @@ show_peer(const json_t *o)
                 printf("        -");
         show_bytes(lx_num(o, "bytes_in"));
         show_bytes(lx_num(o, "bytes_out"));
-        printf(" %5llu  %s%s\n", (unsigned long long)lx_num(o, "score"), lx_str(o, "address"),
+        printf(" %5llu  %s%s", (unsigned long long)lx_num(o, "score"), lx_str(o, "address"),
             json_is_true(json_object_get(o, "fixed")) ? "  (given)" : "");
+        if (lx_str(o, "why")[0] != '\0')
+                printf("  %s; next try in %llu s", lx_str(o, "why"),
+                    (unsigned long long)(lx_num(o, "next_try_ms") + 999) / 1000);
+        printf("\n");
 }
 
 int

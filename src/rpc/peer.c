@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define BAN_SECONDS 86400
@@ -41,6 +42,17 @@ addr_json(const struct llp_addr *addr)
         return json_string(text);
 }
 
+/* As the operator gave it: a name, perhaps without an address yet. */
+static json_t *
+place_json(const struct llp_peer_info *info)
+{
+        char text[LLP_HOST_MAX + 16];
+
+        (void)snprintf(text, sizeof(text), strchr(info->host, ':') != NULL ? "[%s]:%u" : "%s:%u", info->host,
+            info->addr.port);
+        return json_string(text);
+}
+
 static void
 add_traffic(json_t *o, const struct llp_peer_info *info, uint64_t now_ms)
 {
@@ -65,7 +77,8 @@ peer_json(const struct llp_peer_info *info, uint64_t now_ms)
 
         json_object_set_new(o, "peer", rpc_number(info->peer));
         json_object_set_new(o, "id", info->has_id ? rpc_hex(info->id.b, sizeof(info->id.b)) : json_null());
-        json_object_set_new(o, "address", addr_json(&info->addr));
+        json_object_set_new(o, "address", info->addr.port != 0 && info->host[0] == '\0' ? addr_json(&info->addr)
+                                                                                       : place_json(info));
         json_object_set_new(o, "direction", json_string(info->inbound ? "in" : "out"));
         json_object_set_new(o, "state", json_string(info->state));
         json_object_set_new(o, "fixed", json_boolean(info->fixed));
@@ -73,7 +86,9 @@ peer_json(const struct llp_peer_info *info, uint64_t now_ms)
         json_object_set_new(o, "roles", role_names(info->hello.roles));
         json_object_set_new(o, "height", rpc_number(info->height));
         json_object_set_new(o, "score", rpc_number(LLP_PUNISH_BAN - info->points % (LLP_PUNISH_BAN + 1)));
-        json_object_set_new(o, "since_ms", rpc_number(now_ms - info->since_ms));
+        json_object_set_new(o, "since_ms", info->since_ms > 0 ? rpc_number(now_ms - info->since_ms) : json_null());
+        json_object_set_new(o, "why", json_string(info->why));
+        json_object_set_new(o, "next_try_ms", rpc_number(info->next_try_ms > now_ms ? info->next_try_ms - now_ms : 0));
         add_traffic(o, info, now_ms);
         return o;
 }

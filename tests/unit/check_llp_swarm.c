@@ -356,8 +356,17 @@ START_TEST(given_peers_meet_and_talk)
         ck_assert_str_eq(info.hello.agent, "test");
         ck_assert(info.stats.bytes_in > 0 && info.stats.has_latency);
         ck_assert(!llp_swarm_peer_at(a->swarm, 1, world->now_ms, &info));
+        b->dead = true;
+        pass(world, 200000);
+        ck_assert(llp_swarm_peer_at(a->swarm, 0, world->now_ms, &info));
+        ck_assert_str_eq(info.state, "down");
+        ck_assert_str_eq(info.why, "connection refused");
+        ck_assert_str_eq(info.host, "fd00::2");
+        b->dead = false;
+        pass(world, 100000);
+        ck_assert_uint_eq(a->ups, 2);
         pass(world, 3600000);
-        ck_assert_uint_eq(a->ups, 1); /* it stays up */
+        ck_assert_uint_eq(a->ups, 2); /* it stays up */
         world_free(world);
 }
 END_TEST
