@@ -121,6 +121,9 @@ put_change(struct lld_batch *batch, struct ledger_candidate *c, const struct cha
                 put_debit(batch, change, lx_buf_span(&before));
         else if (change->kind == SIGCHAIN_KIND_CHAIN && err == LX_ERR_ABSENT)
                 c->tip.totals.chains++;
+        if (before.len == 0 &&
+            (change->kind == SIGCHAIN_KIND_REGISTER || change->kind == SIGCHAIN_KIND_DEBIT))
+                put(batch, LEDGER_KEY, LX_SPAN(change->state_key.b, LX_HASH_LEN), change->key);
         lx_buf_clear(&before);
 
         lx_buf_reset(buf);
@@ -177,8 +180,10 @@ write_candidate(struct ledger_candidate *c, bool sync, struct lx_why *why)
         put_txs(batch, c);
         put_changes(batch, c);
         put_totals(batch, &c->tip.totals);
-        if (c->base == NULL)
+        if (c->base == NULL) {
                 put(batch, LEDGER_META, LX_SPAN("genesis", 7), genesis);
+                put(batch, LEDGER_META, LX_SPAN("keys", 4), LX_SPAN("1", 1));
+        }
         err = lld_batch_commit(batch, sync, why);
         lld_batch_free(batch);
         return err;

@@ -6,6 +6,7 @@
 #include "merkle/trie.h"
 #include "sigchain/manifest.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static enum lx_err
@@ -14,30 +15,43 @@ get(struct ledger_view *view, unsigned kind, const void *key, size_t len, struct
         return lld_get(view->ledger->db, view->snap, kind, key, len, out);
 }
 
+static int
+compare_published(const void *a, const void *b)
+{
+        const struct ledger_published *x = a, *y = b;
+
+        if (x->height != y->height)
+                return x->height > y->height ? 1 : -1;
+        return lx_hash_cmp(&x->publisher, &y->publisher);
+}
+
 enum lx_err
 ledger_find_digest(struct ledger_view *view, const struct lx_hash *digest, struct ledger_published *out,
     size_t max, size_t *out_count)
 {
+        struct ledger_published all[DIGEST_PUBLISHERS_MAX];
         struct lx_buf buf = {0};
         struct lx_reader rd;
         size_t count = 0;
         enum lx_err err = get(view, LEDGER_DIGEST, digest->b, LX_HASH_LEN, &buf);
 
         rd = lx_reader_init(buf.p, buf.len);
-        while (err == LX_OK && rd.left > 0 && count < max) {
-                out[count].publisher = lx_read_hash(&rd);
-                out[count].release = lx_read_hash(&rd);
-                out[count].entry = lx_read_u32(&rd);
-                out[count].height = lx_read_u64(&rd);
-                out[count].offset = lx_read_u32(&rd);
-                out[count].length = lx_read_u16(&rd);
+        while (err == LX_OK && rd.left > 0 && count < DIGEST_PUBLISHERS_MAX) {
+                all[count].publisher = lx_read_hash(&rd);
+                all[count].release = lx_read_hash(&rd);
+                all[count].entry = lx_read_u32(&rd);
+                all[count].height = lx_read_u64(&rd);
+                all[count].offset = lx_read_u32(&rd);
+                all[count].length = lx_read_u16(&rd);
                 err = rd.err == LX_OK ? LX_OK : LX_ERR_CORRUPT;
                 count++;
         }
         lx_buf_clear(&buf);
         if (err != LX_OK && err != LX_ERR_ABSENT)
                 return err;
-        *out_count = count;
+        qsort(all, count, sizeof(all[0]), compare_published);
+        *out_count = count < max ? count : max;
+        memcpy(out, all, *out_count * sizeof(all[0]));
         return LX_OK;
 }
 

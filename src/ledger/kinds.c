@@ -23,6 +23,8 @@ static const struct lld_kind KINDS[LEDGER_KIND_COUNT_] = {
     [LEDGER_OWNED] = {"owned", LLD_CURRENT, 0, 0, 0},
     [LEDGER_REGISTER] = {"register", LLD_CURRENT, 0, 0, 0},
     [LEDGER_DEBIT] = {"debit", LLD_CURRENT, 0, 0, 0},
+    [LEDGER_KEY] = {"key", LLD_CURRENT, 0, 1, 0},
+    [LEDGER_IMPORT] = {"import", LLD_CURRENT, 0, 0, 0},
 };
 
 const struct lld_kind *

@@ -2,7 +2,7 @@
  * ledger/kinds.h - what the ledger keeps in lld: one row each (kinds.c), the number is the kind.
  *
  * Keys are big-endian, so that byte order is number order. Spec: doc/ledger.md.
- *   META         text name                                  current   "genesis" (once), "totals", "pruned"
+ *   META         text name                                  current   "genesis" (once), "totals", "pruned", "keys"
  *   HEADER       u64 height                                 versioned header (242 bytes)
  *   HEADER_HASH  header hash                                once      u64 height
  *   CERT         u64 height                                 versioned certificate
@@ -23,6 +23,8 @@
  *   OWNED        owner, address                             current   nothing
  *   REGISTER     address                                    current   nothing: every register
  *   DEBIT        account, tx id, u8 operation               current   nothing: open debits to it
+ *   KEY          state key                                  current   canonical key, of registers and debits
+ *   IMPORT       see import_int.h                           current   of a snapshot that is being fetched
  */
 #ifndef LX_LEDGER_KINDS_H
 #define LX_LEDGER_KINDS_H
@@ -50,6 +52,8 @@ enum ledger_kind {
         LEDGER_OWNED,
         LEDGER_REGISTER,
         LEDGER_DEBIT,
+        LEDGER_KEY,
+        LEDGER_IMPORT,
         LEDGER_KIND_COUNT_
 };
 

@@ -430,6 +430,10 @@ ledger_open(const struct ledger_options *options, struct ledger **out_ledger, st
         if (err == LX_OK && empty)
                 err = ledger_write_genesis(ledger, why);
         if (err == LX_OK)
+                err = ledger_resume_import(ledger, why);
+        if (err == LX_OK)
+                err = ledger_fill_keys(ledger, why);
+        if (err == LX_OK)
                 err = ledger_load_tip(ledger, &tip, why);
         if (err != LX_OK) {
                 ledger_close(ledger);

@@ -186,7 +186,10 @@ struct ledger_published {
         uint32_t offset;          /* where the entry's bytes are in the manifest's blob */
         uint16_t length;
 };
-/** All publishers of @digest (root, SHA-256 or fs-verity), oldest first, at most @max. */
+/**
+ * All publishers of @digest (root, SHA-256 or fs-verity), oldest first, those of one height in the order of
+ * their ids (so that every node says the same); at most @max.
+ */
 LX_MUST_CHECK enum lx_err ledger_find_digest(struct ledger_view *view, const struct lx_hash *digest,
     struct ledger_published *out, size_t max, size_t *out_count);
 /** The proof for @digest in the publisher's index (merkle/proof.h bytes over its index root). */

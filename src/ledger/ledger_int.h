@@ -82,6 +82,16 @@ LX_MUST_CHECK enum lx_err ledger_read_state(struct ledger *ledger, const struct 
     const struct lx_hash *state_key, struct lx_buf *out, uint64_t *out_since, unsigned *out_kind);
 /** Key of a history or log node. */
 size_t ledger_node_key(const struct lx_hash *address, unsigned level, uint64_t index, uint8_t out[41]);
+/** The root of the state tree as of @height. */
+LX_MUST_CHECK enum lx_err ledger_get_root(
+    struct ledger_view *view, uint64_t height, struct merkle_root *out_root);
+/** Kind and value under @state_key as of @height, appended: LX_ERR_ABSENT when it is not there then. */
+LX_MUST_CHECK enum lx_err ledger_get_state_record(struct ledger_view *view,
+    const struct lx_hash *state_key, uint64_t height, unsigned *out_kind, struct lx_buf *out);
+/** A store of before there were KEY records gets them. */
+LX_MUST_CHECK enum lx_err ledger_fill_keys(struct ledger *ledger, struct lx_why *why);
+/** Complete an import that a crash interrupted while it was finishing. */
+LX_MUST_CHECK enum lx_err ledger_resume_import(struct ledger *ledger, struct lx_why *why);
 /** Write block 0. */
 LX_MUST_CHECK enum lx_err ledger_write_genesis(struct ledger *ledger, struct lx_why *why);
 /** Execute and compare block @height of @from again on @to, whose tip is below it. */

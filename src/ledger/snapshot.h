@@ -79,6 +79,9 @@ uint64_t ledger_import_height(const struct ledger_import *import);
 uint64_t ledger_import_last_header(
     const struct ledger_import *import, struct ledger_header *out_header, struct lx_hash *out_hash);
 
+/** The right edge of the log over the headers up to that one. */
+void ledger_import_history(const struct ledger_import *import, struct merkle_frontier *out);
+
 /* A header whose certificate was verified. */
 struct ledger_certified {
         struct ledger_header header;
@@ -93,10 +96,10 @@ LX_MUST_CHECK enum lx_err ledger_import_headers(struct ledger_import *import,
     const struct ledger_certified *headers, size_t count, struct lx_why *why);
 
 /**
- * What is wanted next: up to @max, in a fixed order, after skipping @skip of them (in flight or refused). *out_count
- * 0 with @skip 0: nothing is wanted any more. Headers must be complete.
+ * What is wanted now: up to @max, in a fixed order. *out_count 0: nothing is wanted any more. Pieces may
+ * come in any order; each moves its want on, or makes others.
  */
-LX_MUST_CHECK enum lx_err ledger_import_wants(struct ledger_import *import, size_t skip,
+LX_MUST_CHECK enum lx_err ledger_import_wants(struct ledger_import *import,
     struct ledger_want *out, size_t max, size_t *out_count);
 
 /**
@@ -118,7 +121,6 @@ LX_MUST_CHECK enum lx_err ledger_import_finish(
 
 struct ledger_import_stats {
         uint64_t pieces, states, bytes; /* since it was opened */
-        unsigned lanes_left;            /* of LEDGER_IMPORT_LANES */
 };
 /** Figures for status. */
 void ledger_import_get_stats(

@@ -304,9 +304,8 @@ ledger_get_history(struct ledger_view *view, enum sigchain_kind kind, const void
         return err;
 }
 
-/* The root of the state tree as of @height. */
-static enum lx_err
-get_root(struct ledger_view *view, uint64_t height, struct merkle_root *out_root)
+enum lx_err
+ledger_get_root(struct ledger_view *view, uint64_t height, struct merkle_root *out_root)
 {
         struct ledger_header header;
         struct lx_buf block = {0};
@@ -361,7 +360,7 @@ ledger_prove_state(struct ledger_view *view, enum sigchain_kind kind, const void
         static const struct lx_hash state_tree = {{0}};
         struct merkle_root root;
         struct lx_hash state_key;
-        enum lx_err err = get_root(view, height, &root);
+        enum lx_err err = ledger_get_root(view, height, &root);
 
         if (err != LX_OK)
                 return err;

@@ -44,6 +44,7 @@ struct lld_batch {
         uint64_t height;
         size_t bytes;
         bool versioned; /* has records that rely on a new height */
+        bool import;    /* brings records of any height, each looked at */
         enum lx_err err;
 };
 
@@ -284,6 +285,15 @@ lld_batch_new(struct lld *db, uint64_t height)
         return batch;
 }
 
+struct lld_batch *
+lld_batch_new_import(struct lld *db)
+{
+        struct lld_batch *batch = lld_batch_new(db, db->height);
+
+        batch->import = true;
+        return batch;
+}
+
 void
 lld_batch_free(struct lld_batch *batch)
 {
@@ -329,7 +339,8 @@ check_put(struct lld_batch *batch, unsigned kind, const void *key, size_t key_le
         case LLD_ONCE:
                 return check_once(batch->db, kind, key, key_len, val, val_len);
         case LLD_VERSIONED:
-                return check_versioned(batch, kind, key, key_len);
+                return batch->import ? check_once(batch->db, kind, key, key_len, val, val_len)
+                                     : check_versioned(batch, kind, key, key_len);
         case LLD_CURRENT:
                 return LX_OK;
         }

@@ -120,6 +120,11 @@ enum lx_err lld_iter_close(struct lld_iter *iter);
  * repeat the last (lld_height) or, in an empty store, be 0.
  */
 struct lld_batch *lld_batch_new(struct lld *db, uint64_t height);
+/**
+ * A new batch that brings records of heights above lld_height (a state that is fetched in pieces): the
+ * height stays, and LLD_VERSIONED records are looked at as LLD_ONCE ones are.
+ */
+struct lld_batch *lld_batch_new_import(struct lld *db);
 /** Drop it; NULL is fine. */
 void lld_batch_free(struct lld_batch *batch);
 /**

@@ -42,6 +42,12 @@ void merkle_page_nodes(
 void merkle_page_key(const struct lx_hash *tree_id, uint64_t version, const struct lx_hash *key,
     unsigned nibbles, uint8_t out[MERKLE_PAGE_KEY_LEN]);
 
+/** The page of @path, @nibbles deep, at @version of @tree: LX_OK, LX_ERR_CORRUPT, LX_ERR_IO. */
+LX_MUST_CHECK enum lx_err merkle_state_load_page(struct merkle_state *tree, uint64_t version,
+    const struct lx_hash *path, unsigned nibbles, struct page *out_page);
+/** The hashes it is made with. */
+const struct lx_hash_ops *merkle_state_ops(const struct merkle_state *tree);
+
 /** Nibble @i of @key, most significant first. */
 static inline unsigned
 merkle_nibble(const struct lx_hash *key, unsigned i)

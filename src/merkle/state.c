@@ -68,6 +68,22 @@ load_page(struct merkle_state *tree, const uint8_t key[MERKLE_PAGE_KEY_LEN], str
         return err;
 }
 
+enum lx_err
+merkle_state_load_page(struct merkle_state *tree, uint64_t version, const struct lx_hash *path,
+    unsigned nibbles, struct page *out_page)
+{
+        uint8_t key[MERKLE_PAGE_KEY_LEN];
+
+        merkle_page_key(&tree->tree_id, version, path, nibbles, key);
+        return load_page(tree, key, out_page);
+}
+
+const struct lx_hash_ops *
+merkle_state_ops(const struct merkle_state *tree)
+{
+        return tree->ops;
+}
+
 /* ---- updating --------------------------------------------------------------------------------- */
 
 struct update {
@@ -227,6 +243,66 @@ merkle_state_update(struct merkle_state *tree, const struct merkle_root *root, u
         if (slot.type != SLOT_EMPTY)
                 out_root->hash = slot.hash;
         return LX_OK;
+}
+
+/* ---- building in parts ------------------------------------------------------------------------- */
+
+static void
+to_part(const struct slot *slot, struct merkle_part *out)
+{
+        *out = (struct merkle_part){.type = (uint8_t)slot->type, .hash = slot->hash};
+        if (slot->type == SLOT_LEAF) {
+                out->key = slot->key;
+                out->value = slot->value;
+        } else if (slot->type == SLOT_CHILD) {
+                out->version = slot->version;
+        }
+}
+
+enum lx_err
+merkle_state_build_part(struct merkle_state *tree, uint64_t version, unsigned nibbles,
+    struct merkle_update *leaves, size_t count, const struct merkle_sink *sink,
+    struct merkle_part *out)
+{
+        struct update up = {.tree = tree, .version = version, .sink = sink};
+        struct slot slot = {.type = SLOT_EMPTY};
+        enum lx_err err = LX_OK;
+
+        lx_assert(nibbles > 0 && nibbles < NIBBLES);
+        if (count > 0)
+                err = update_fresh(&up, &slot, nibbles, leaves, count);
+        to_part(&slot, out);
+        return err;
+}
+
+void
+merkle_state_join_parts(struct merkle_state *tree, uint64_t version, unsigned nibbles,
+    const struct lx_hash *path, const struct merkle_part parts[16], const struct merkle_sink *sink,
+    struct merkle_part *out)
+{
+        struct update up = {.tree = tree, .version = version, .sink = sink};
+        struct page *page = lx_alloc(sizeof(*page));
+        struct page_nodes nodes;
+        struct slot slot = {.type = SLOT_EMPTY};
+        unsigned only = 0, taken;
+
+        for (unsigned i = 0; i < PAGE_SLOTS; i++)
+                page->slot[i] = (struct slot){.type = (enum slot_type)parts[i].type,
+                    .hash = parts[i].hash,
+                    .key = parts[i].key,
+                    .value = parts[i].value,
+                    .version = parts[i].version};
+        taken = merkle_page_count(page, &only);
+        if (taken == 1 && page->slot[only].type == SLOT_LEAF && nibbles > 0) {
+                slot = page->slot[only];
+        } else if (taken > 0) {
+                merkle_page_nodes(tree->ops, page, &nodes);
+                slot = (struct slot){
+                    .type = SLOT_CHILD, .hash = nodes.hash[0], .version = version};
+                write_page(&up, page, nibbles, path);
+        }
+        to_part(&slot, out);
+        lx_free(page);
 }
 
 /* ---- reading ---------------------------------------------------------------------------------- */

@@ -74,6 +74,29 @@ LX_MUST_CHECK enum lx_err merkle_state_update(struct merkle_state *tree,
     const struct merkle_root *root, uint64_t version, struct merkle_update *updates, size_t count,
     const struct merkle_sink *sink, struct merkle_root *out_root);
 
+/*
+ * A tree that is made from nothing in parts: each of the subtrees of one depth on its own, then the pages
+ * above them. So that a tree of any size is built with the memory of one part.
+ */
+struct merkle_part {
+        uint8_t type;          /* 0 nothing, 1 a leaf, 2 more */
+        struct lx_hash hash;
+        struct lx_hash key;    /* a leaf's */
+        struct lx_hash value;
+        uint64_t version;      /* of its page */
+};
+/** Build the subtree of @count sorted leaves that share their first @nibbles (1 and more). */
+LX_MUST_CHECK enum lx_err merkle_state_build_part(struct merkle_state *tree, uint64_t version,
+    unsigned nibbles, struct merkle_update *leaves, size_t count, const struct merkle_sink *sink,
+    struct merkle_part *out);
+/**
+ * Build the page that is @nibbles deep on @path over its 16 parts. With @nibbles 0 it is the root's: then
+ * out->hash is the root.
+ */
+void merkle_state_join_parts(struct merkle_state *tree, uint64_t version, unsigned nibbles,
+    const struct lx_hash *path, const struct merkle_part parts[16], const struct merkle_sink *sink,
+    struct merkle_part *out);
+
 /** Forget cached pages of versions above @version (a candidate that was not committed). */
 void merkle_state_forget_after(struct merkle_state *tree, uint64_t version);
 

@@ -224,3 +224,16 @@ merkle_trie_prove(const struct merkle_trie_nodes *nodes, const struct lx_hash *r
         lx_buf_clear(&path);
         return err;
 }
+
+enum lx_err
+merkle_trie_children(const uint8_t *enc, size_t len, struct lx_hash out_child[2])
+{
+        struct trie_node node;
+        enum lx_err err = merkle_trie_node_decode(enc, len, &node);
+
+        if (err != LX_OK)
+                return err;
+        out_child[0] = node.child[0];
+        out_child[1] = node.child[1];
+        return LX_OK;
+}
