@@ -1,0 +1,250 @@
+/* router/announce.c - our own EIDs: signed, registered at their nodes, kept fresh. */
+#include "config.h"
+#include "router/router_int.h"
+
+#include "crypto/secret.h"
+#include "crypto/sign.h"
+
+#include <string.h>
+
+#define TTL_MIN 60
+#define RETRY_MS 250
+#define RETRY_MAX_MS 8000
+#define UNOWNED_MS 15000 /* until the ledger is asked again whether an EID is ours */
+
+const struct announced *
+announce_covers(const struct router *r, uint32_t iid, const struct router_addr *addr)
+{
+        const struct announced *best = NULL;
+
+        for (size_t i = 0; i < r->announced_count; i++) {
+                const struct announced *a = &r->announced[i];
+
+                if (router_eid_covers(&a->eid, iid, addr) && (best == NULL || a->eid.bits > best->eid.bits))
+                        best = a;
+        }
+        return best;
+}
+
+const struct router_signed *
+announce_claim(const struct router *r, uint8_t identity)
+{
+        return identity < r->announced_count && r->announced[identity].owned
+                   ? &r->announced[identity].claim
+                   : NULL;
+}
+
+/* ---- making -------------------------------------------------------------------------------------- */
+
+static void
+list_ours(struct router *r)
+{
+        const struct router_options *o = &r->options;
+
+        if (r->announced_count > 0)
+                return;
+        for (size_t i = 0; i < o->identity_count; i++)
+                r->announced[r->announced_count++] = (struct announced){
+                    .eid = router_eid_host(o->identity[i].iid, &o->identity[i].eid), .identity = (uint8_t)i};
+        for (size_t i = 0; i < o->prefix_count; i++)
+                r->announced[r->announced_count++] = (struct announced){
+                    .eid = o->prefix[i].eid, .identity = o->prefix[i].identity};
+}
+
+static bool
+make_claim(struct router *r, struct announced *a, struct router_owner *owner)
+{
+        const struct router_identity *id = &r->options.identity[a->identity];
+        const struct router_ledger *l = &r->options.ledger;
+        struct router_signed *c = &a->claim;
+        struct lx_pubkey key;
+        uint64_t time_ms;
+
+        if (l->owner(l->arg, a->eid.iid, &a->eid.addr, owner) != LX_OK ||
+            !router_eid_contains(&owner->eid, &a->eid) || lx_sign_pubkey(id->sign, &key) != LX_OK ||
+            memcmp(key.b, owner->key.b, LX_PUBKEY_LEN) != 0) /* public */
+                return false;
+        *c = (struct router_signed){.sequence = ++r->sequence};
+        time_ms = l->tip(l->arg, &c->header);
+        c->record.ttl_min = owner->ttl_min > 0 ? owner->ttl_min : TTL_MIN;
+        c->expiry_ms = time_ms + 3ull * c->record.ttl_min * 60000;
+        c->record.eid = a->eid;
+        c->record.eid_usable = true;
+        c->record.authoritative = true;
+        for (size_t i = 0; i < r->options.rloc_count; i++)
+                c->record.rloc[c->record.rloc_count++] = (struct router_rloc){.addr = r->options.rloc[i],
+                    .priority = (uint8_t)(i + 1), .weight = 100, .mpriority = 255,
+                    .flags = ROUTER_RLOC_LOCAL | ROUTER_RLOC_REACHABLE};
+        memcpy(c->seal, r->seal_pub[a->identity], ROUTER_SEAL_LEN);
+        return router_signed_make(c, &l->chain_id, id->sign) == LX_OK;
+}
+
+static void
+place_claim(struct router *r, struct announced *a, const struct router_owner *owner)
+{
+        struct router_node nodes[ROUTER_NODES_MAX];
+        size_t count = r->options.ledger.nodes(r->options.ledger.arg, nodes, ROUTER_NODES_MAX);
+
+        router_place(&owner->reg, nodes, count);
+        a->place_count = count < ROUTER_PLACES ? count : ROUTER_PLACES;
+        for (size_t i = 0; i < a->place_count; i++) {
+                struct announcement old = a->place[i];
+
+                a->place[i] = (struct announcement){.node = nodes[i], .next_ms = r->now_ms};
+                if (lx_hash_eq(&old.node.key, &nodes[i].key) && old.has_cookie) {
+                        a->place[i].has_cookie = true;
+                        memcpy(a->place[i].cookie, old.cookie, sizeof(old.cookie));
+                }
+        }
+}
+
+static void
+announce(struct router *r, struct announced *a)
+{
+        struct router_owner owner;
+
+        a->owned = make_claim(r, a, &owner);
+        if (!a->owned) {
+                a->place_count = 0;
+                a->renew_ms = r->now_ms + UNOWNED_MS;
+                return;
+        }
+        place_claim(r, a, &owner);
+        a->renew_ms = r->now_ms + a->claim.record.ttl_min * 20000ull; /* a third of the TTL */
+}
+
+void
+announce_all(struct router *r)
+{
+        list_ours(r);
+        for (size_t i = 0; i < r->announced_count; i++)
+                r->announced[i].renew_ms = r->now_ms;
+        announce_tick(r);
+}
+
+/* ---- sending ------------------------------------------------------------------------------------- */
+
+static void
+send_register(struct router *r, struct announced *a, struct announcement *p)
+{
+        uint8_t bytes[ROUTER_MESSAGE_MAX];
+        struct lx_writer wr = lx_writer_init(bytes, sizeof(bytes));
+        struct router_map_register m = {.type = ROUTER_MAP_REGISTER, .proxy_reply = true, .use_ttl = true,
+            .want_notify = true, .record_count = 1};
+        uint64_t wait;
+        size_t offset;
+
+        if (p->nonce == 0)
+                p->nonce = router_random_u64(r) | 1;
+        m.nonce = p->nonce;
+        if (p->has_cookie) {
+                m.alg = ROUTER_ALG_COOKIE;
+                m.auth = LX_SPAN(p->cookie, sizeof(p->cookie));
+        }
+        router_map_register_encode(&m, &wr, &offset);
+        router_signed_write(&wr, &a->claim);
+        wait = (uint64_t)RETRY_MS << p->tries;
+        p->next_ms = r->now_ms + (wait < RETRY_MAX_MS ? wait : RETRY_MAX_MS);
+        if (p->tries < 10)
+                p->tries++;
+        router_send_control(r, &p->node.at, &wr);
+}
+
+void
+announce_tick(struct router *r)
+{
+        list_ours(r);
+        for (size_t i = 0; i < r->announced_count; i++) {
+                struct announced *a = &r->announced[i];
+
+                if (a->renew_ms <= r->now_ms)
+                        announce(r, a);
+                router_wish(r, a->renew_ms);
+                for (size_t j = 0; j < a->place_count; j++) {
+                        struct announcement *p = &a->place[j];
+
+                        if (p->acked)
+                                continue;
+                        if (p->next_ms <= r->now_ms)
+                                send_register(r, a, p);
+                        router_wish(r, p->next_ms);
+                }
+        }
+}
+
+/* ---- Map-Notify ---------------------------------------------------------------------------------- */
+
+static bool
+take_confirmation(struct router *r, const struct router_map_register *m)
+{
+        for (size_t i = 0; i < r->announced_count; i++) {
+                for (size_t j = 0; j < r->announced[i].place_count; j++) {
+                        struct announcement *p = &r->announced[i].place[j];
+
+                        if (p->nonce != m->nonce || m->nonce == 0)
+                                continue;
+                        if (m->alg == ROUTER_ALG_COOKIE && m->auth.len == sizeof(p->cookie)) {
+                                memcpy(p->cookie, m->auth.p, sizeof(p->cookie));
+                                p->has_cookie = true;
+                                p->tries = 0;
+                                send_register(r, &r->announced[i], p);
+                                router_wish(r, p->next_ms);
+                        } else {
+                                p->acked = true;
+                        }
+                        return true;
+                }
+        }
+        return false;
+}
+
+/* RFC 9437: a record that we asked about has changed. Only what is newer is worth a signature check. */
+static bool
+take_publication(struct router *r, struct lx_reader *rd)
+{
+        struct router_record record;
+        struct router_signed claim;
+        struct router_owner owner;
+        uint32_t at;
+
+        router_record_read(rd, &record);
+        if (rd->err != LX_OK || !router_signed_take(&record, &claim))
+                return false;
+        at = router_cache_get(r->cache, &claim.record.eid);
+        if (at == ROUTER_CACHE_NONE)
+                return false;
+        if (claim.sequence > r->mapping[at].sequence) {
+                if (!router_bucket_take(r, &r->shake_bucket, 200)) {
+                        COUNT(r, refused_rate);
+                        return false;
+                }
+                if (!resolve_check(r, &claim, &owner))
+                        return false;
+                resolve_learn(r, &claim, &owner);
+        }
+        return true;
+}
+
+void
+announce_notify(struct router *r, const struct router_at *from, const uint8_t *bytes, size_t len)
+{
+        uint8_t out[ROUTER_MESSAGE_MAX];
+        struct lx_writer wr = lx_writer_init(out, sizeof(out));
+        struct router_map_register m, ack = {.type = ROUTER_MAP_NOTIFY_ACK};
+        struct lx_reader rd;
+        size_t offset;
+
+        if (router_map_register_decode(bytes, len, &m, &rd) != LX_OK) {
+                COUNT(r, drop_malformed);
+                return;
+        }
+        if (take_confirmation(r, &m))
+                return;
+        if (m.record_count != 1 || !take_publication(r, &rd)) {
+                COUNT(r, refused_nonce);
+                return;
+        }
+        ack.nonce = m.nonce;
+        router_map_register_encode(&ack, &wr, &offset);
+        router_send_control(r, from, &wr);
+}

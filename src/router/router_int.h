@@ -1,0 +1,237 @@
+/*
+ * router/router_int.h - the machine's tables, shared by its parts:
+ *   router.c    life, time, lists      resolve.c  mappings, Map-Request and Map-Reply
+ *   server.c    map-server             peer.c     handshakes, sessions, paths
+ *   announce.c  our registrations      data.c     packets
+ */
+#ifndef LX_ROUTER_ROUTER_INT_H
+#define LX_ROUTER_ROUTER_INT_H
+
+#include "base/map.h"
+#include "router/noise.h"
+#include "router/packet.h"
+#include "router/router.h"
+
+#define NONE UINT32_MAX
+#define ASK_TRIES 4          /* rounds of questions before a mapping counts as absent */
+#define REGISTERED_MAX 1100  /* bytes of a record that is kept to be relayed */
+#define SESSIONS_MAX 65536
+
+#define PATHS_MAX 8          /* RLOCs of a mapping that are used */
+
+/* An RLOC in use. */
+struct path {
+        struct router_addr addr;
+        uint16_t port;      /* 0: the data port */
+        uint8_t priority, weight;
+};
+
+/* A packet that waits. */
+struct waiting {
+        struct waiting *next;
+        struct router_at from; /* inbound plain: where it came from; family 0: outbound */
+        uint32_t iid;
+        size_t len;
+        uint8_t bytes[];
+};
+
+struct queue {
+        struct waiting *first, **end;
+        unsigned count;
+};
+
+enum mapping_kind { MAPPING_FREE, MAPPING_PENDING, MAPPING_NEGATIVE, MAPPING_SEALED, MAPPING_PLAIN };
+
+struct mapping {
+        enum mapping_kind kind;
+        struct router_eid eid;
+        uint64_t sequence;
+        uint32_t peer;      /* SEALED */
+        uint8_t rloc_count;
+        struct path rloc[PATHS_MAX];
+        struct lx_pubkey key;     /* of the owner */
+        /* PENDING */
+        uint64_t nonce, next_ms;
+        unsigned tries, said_no;
+        struct queue queue;
+        uint32_t next_free;
+};
+
+struct peer {
+        bool used;
+        uint8_t identity;           /* ours */
+        struct router_eid eid;      /* the host EID that it speaks for */
+        struct lx_pubkey key;       /* of its register */
+        uint8_t seal[32];
+        uint64_t sequence;          /* of the record whose RLOCs these are */
+        uint8_t rloc_count, rloc_now;
+        struct path rloc[PATHS_MAX];
+        struct router_at data;      /* where its frames go */
+        struct router_session *now, *before, *unproven;
+        uint64_t counter;           /* highest that its handshakes had, plus one */
+        /* handshake under way as initiator */
+        bool shaking;
+        struct router_noise noise;
+        uint32_t shake_index;
+        uint64_t shake_nonce, shake_next_ms, shake_start_ms;
+        unsigned shake_tries;
+        uint8_t cookie[16];
+        uint64_t cookie_ms;         /* when it was given; 0: none */
+        /* life of the path */
+        uint64_t rx_ms, tx_ms, data_tx_ms, data_rx_ms, ping_ms;
+        unsigned pings;
+        struct queue queue;
+        /* the last inner source that the ledger confirmed */
+        struct router_eid source_ok;
+        bool has_source_ok;
+        uint64_t source_block;
+};
+
+struct registration {
+        bool used;
+        struct router_eid eid;
+        uint64_t sequence;          /* or the nonce of a site's registration */
+        uint64_t expires_ms;
+        uint32_t next_free;
+        int site;                   /* -1: signed */
+        uint16_t len;
+        uint8_t bytes[REGISTERED_MAX]; /* the record, as it came */
+};
+
+struct subscriber {
+        bool used;
+        struct router_eid eid;      /* of the registration */
+        struct router_at at;
+        uint64_t nonce, expires_ms, next_ms;
+        unsigned unacked;
+};
+
+/* One EID of ours at one of its nodes. */
+struct announcement {
+        struct router_node node;
+        uint64_t nonce, next_ms;
+        unsigned tries;
+        bool acked, has_cookie;
+        uint8_t cookie[16];
+};
+
+struct announced {
+        struct router_eid eid;
+        uint8_t identity;
+        struct router_signed claim;
+        bool owned;                 /* the ledger agrees */
+        size_t place_count;
+        struct announcement place[ROUTER_PLACES];
+        uint64_t renew_ms;
+};
+
+/* A token bucket. */
+struct bucket {
+        uint64_t at_ms;
+        uint32_t tokens;
+};
+
+struct router {
+        struct router_options options;
+        uint64_t now_ms, start_ms;
+        uint64_t deadline_ms;
+        uint64_t block;             /* counts router_new_block */
+        uint8_t seal_pub[ROUTER_IDENTITIES_MAX][32];
+        struct router_counters count;
+        /* resolve.c */
+        struct router_cache *cache;
+        struct mapping *mapping;
+        uint32_t mapping_top, mapping_free, pending_count;
+        unsigned waiting_count;
+        /* peer.c */
+        struct peer *peer;
+        uint32_t peer_top;
+        struct lx_map *peer_by_key; /* u8 identity, seal key -> index + 1 */
+        struct { struct router_session *session; uint32_t peer; } *session;
+        uint32_t session_next;
+        struct bucket shake_bucket;
+        /* server.c */
+        struct router_cache *registered;
+        struct registration *registration;
+        uint32_t registration_top, registration_free;
+        struct subscriber *subscriber;
+        uint32_t subscriber_top;
+        uint8_t cookie_secret[32];
+        /* announce.c */
+        size_t announced_count;
+        struct announced announced[ROUTER_IDENTITIES_MAX + ROUTER_PREFIXES_MAX];
+        uint64_t sequence;
+};
+
+#define COUNT(r, name) ((r)->count.name++)
+
+/* router.c */
+void router_wish(struct router *r, uint64_t at_ms);
+uint32_t router_now_s(const struct router *r);
+uint64_t router_random_u64(struct router *r);
+bool router_bucket_take(struct router *r, struct bucket *b, uint32_t rate);
+void router_send_control(struct router *r, const struct router_at *to, struct lx_writer *wr);
+void router_cookie(struct router *r, const struct router_at *from, unsigned ago, uint8_t out[16]);
+bool router_cookie_ok(struct router *r, const struct router_at *from, const uint8_t *cookie);
+void queue_init(struct queue *q);
+bool queue_push(struct router *r, struct queue *q, const struct router_at *from, uint32_t iid,
+    const uint8_t *bytes, size_t len);
+struct waiting *queue_pop(struct router *r, struct queue *q);
+void queue_drop(struct router *r, struct queue *q);
+
+/* resolve.c */
+struct mapping *resolve_find(struct router *r, uint32_t iid, const struct router_addr *addr);
+struct mapping *resolve_begin(struct router *r, uint32_t iid, const struct router_addr *addr);
+void resolve_reply(struct router *r, const struct router_at *from, const uint8_t *bytes, size_t len);
+void resolve_tick(struct router *r);
+void resolve_gone(void *arg, uint32_t value);
+/** Check a claim against the ledger; the owner it speaks for. Counts what is wrong. */
+bool resolve_check(struct router *r, const struct router_signed *claim, struct router_owner *out);
+/** A checked claim: into the cache, if it is newer. */
+void resolve_learn(
+    struct router *r, const struct router_signed *claim, const struct router_owner *owner);
+/** The RLOCs of a record that packets can use; how many. */
+uint8_t resolve_paths(const struct router_record *record, struct path out[PATHS_MAX]);
+void resolve_request(struct router *r, const struct router_at *to, uint64_t nonce,
+    const struct router_eid *asked, bool subscribe, bool smr);
+
+/* server.c */
+void server_register(struct router *r, const struct router_at *from, const uint8_t *bytes, size_t len);
+void server_notify_ack(struct router *r, const struct router_at *from, const uint8_t *bytes, size_t len);
+void server_request(struct router *r, const struct router_at *from, size_t outer_len,
+    const struct router_map_request *request);
+void server_tick(struct router *r);
+
+/* peer.c */
+struct peer *peer_for(struct router *r, uint8_t identity, const uint8_t seal[32]);
+void peer_learn(struct router *r, struct peer *p, const struct router_signed *claim,
+    const struct router_owner *owner);
+void peer_shake(struct router *r, struct peer *p);
+void peer_request(struct router *r, const struct router_at *from, size_t len,
+    const struct router_map_request *request);
+bool peer_reply(struct router *r, const struct router_at *from, const struct router_map_reply *reply,
+    const struct router_record *record);
+struct router_session *peer_session(struct router *r, struct peer *p);
+void peer_frame(struct router *r, const struct router_at *from, uint8_t *frame, size_t len, uint8_t tos,
+    int ttl);
+void peer_moved(struct router *r);
+void peer_tick(struct router *r);
+void peer_free_all(struct router *r);
+
+/* announce.c */
+void announce_all(struct router *r);
+void announce_tick(struct router *r);
+void announce_notify(struct router *r, const struct router_at *from, const uint8_t *bytes, size_t len);
+/** Our newest claim of @identity's EID; NULL: the ledger does not know it. */
+const struct router_signed *announce_claim(const struct router *r, uint8_t identity);
+/** The announced EID or prefix of ours that covers @addr; NULL: not ours. */
+const struct announced *announce_covers(
+    const struct router *r, uint32_t iid, const struct router_addr *addr);
+
+/* data.c */
+void data_flush(struct router *r, struct queue *q);
+void data_deliver(struct router *r, const struct router_addr *claimed, uint8_t *packet, size_t len,
+    uint8_t tos, int ttl, uint32_t iid);
+void data_unreachable(struct router *r, struct queue *q);
+
+#endif

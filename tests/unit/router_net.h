@@ -1,0 +1,364 @@
+/*
+ * tests/unit/router_net.h - a small world of routers on a false clock: a ledger that is a table, links with
+ * delay and loss, everything from a seed. No socket, no sleep.
+ */
+#ifndef LX_TESTS_ROUTER_NET_H
+#define LX_TESTS_ROUTER_NET_H
+
+#include "unit.h"
+
+#include <stdarg.h>
+
+#include "base/mem.h"
+#include "crypto/sign.h"
+#include "router/packet.h"
+#include "router/router.h"
+
+#define NET_MAX 12
+#define NET_FLIGHT 4096
+
+struct net;
+
+struct site {
+        struct net *net;
+        unsigned number;
+        struct router *router;
+        struct router_identity id;
+        struct lx_pubkey key;
+        struct router_addr rloc;      /* where it is reached now */
+        struct router_addr rloc2;     /* a second one, family 0: none */
+        bool dead;
+        uint64_t got, got_bytes, last_got_ms, longest_gap_ms;
+        uint64_t got_from[NET_MAX];
+        uint64_t icmp;
+        uint8_t last[ROUTER_FRAME_MAX];
+        size_t last_len;
+};
+
+struct flight {
+        uint64_t at_ms;
+        bool data;
+        struct router_at from, to;
+        size_t len;
+        uint8_t tos;
+        uint8_t *bytes;
+};
+
+struct net {
+        uint64_t now_ms, seed;
+        unsigned count, servers;
+        struct site site[NET_MAX];
+        struct flight flight[NET_FLIGHT];
+        unsigned flying;
+        unsigned delay_ms, loss_percent;
+        uint64_t messages, bytes, control_bytes;
+        struct router_addr cut;       /* nothing arrives here */
+        bool sealed, refuse_header;
+        unsigned homes;
+        uint64_t tip_ms;
+        /* looks at everything that is sent; may change or copy it */
+        void (*tap)(struct net *net, struct flight *f);
+        uint8_t tapped[ROUTER_FRAME_MAX];
+        size_t tapped_len;
+        struct router_at tapped_from, tapped_to;
+        uint64_t worst_answer;        /* bytes by which an answer to a stranger was larger */
+};
+
+__attribute__((format(printf, 3, 4))) static inline void
+net_text(char *out, size_t cap, const char *fmt, ...)
+{
+        va_list args;
+
+        va_start(args, fmt);
+        (void)vsnprintf(out, cap, fmt, args);
+        va_end(args);
+}
+
+static inline struct router_addr
+net_parse(const char *text)
+{
+        struct router_addr addr = {0};
+
+        ck_assert(router_addr_parse(text, &addr));
+        return addr;
+}
+
+/* The address that format @fmt and number @n make. */
+#define net_addr(fmt, n)                                                                           \
+        ({                                                                                         \
+                char text_[64];                                                                    \
+                net_text(text_, sizeof(text_), fmt, (unsigned)(n));                                \
+                net_parse(text_);                                                                  \
+        })
+
+/* ---- the ledger --------------------------------------------------------------------------------- */
+
+/* fd00::N/128 is site N's, and 10.N.0.0/16; the rest of fd00::/112 has nobody. */
+static inline enum lx_err
+net_owner(void *arg, uint32_t iid, const struct router_addr *addr, struct router_owner *out)
+{
+        struct net *net = arg;
+
+        *out = (struct router_owner){.eid = router_eid_host(iid, addr), .ttl_min = 60, .sealed = net->sealed};
+        if (iid != 0)
+                return LX_ERR_ABSENT;
+        for (unsigned i = 0; i < net->count; i++) {
+                const struct site *s = &net->site[i];
+                struct router_eid v4 = {.bits = 16, .addr = net_addr("10.%u.0.0", i)};
+
+                if (router_addr_eq(addr, &s->id.eid) || router_eid_covers(&v4, 0, addr)) {
+                        out->reg = unit_hash(1000 + i + (addr->family == 4 ? 100 : 0));
+                        out->eid = addr->family == 4 ? v4 : router_eid_host(0, &s->id.eid);
+                        out->host = s->id.eid;
+                        out->key = s->key;
+                        return LX_OK;
+                }
+        }
+        return LX_ERR_ABSENT;
+}
+
+static inline bool
+net_header(void *arg, const struct lx_hash *header, uint64_t *out_time_ms)
+{
+        struct net *net = arg;
+        struct lx_hash tip = unit_hash(77);
+
+        *out_time_ms = net->tip_ms;
+        return !net->refuse_header && lx_hash_eq(header, &tip);
+}
+
+static inline uint64_t
+net_tip(void *arg, struct lx_hash *out_header)
+{
+        struct net *net = arg;
+
+        *out_header = unit_hash(77);
+        return net->tip_ms;
+}
+
+static inline size_t
+net_nodes(void *arg, struct router_node *out, size_t max)
+{
+        struct net *net = arg;
+        size_t n = 0;
+
+        for (unsigned i = 0; i < net->servers && n < max; i++)
+                out[n++] = (struct router_node){unit_hash(50 + i), {net_addr("192.0.2.%u", i + 1), ROUTER_PORT_CONTROL}};
+        return n;
+}
+
+/* ---- links -------------------------------------------------------------------------------------- */
+
+static inline void
+net_fly(struct net *net, bool data, const struct router_at *from, const struct router_at *to,
+    const uint8_t *bytes, size_t len, uint8_t tos)
+{
+        struct flight *f = &net->flight[net->flying];
+
+        net->messages++;
+        net->bytes += len;
+        net->control_bytes += data ? 0 : len;
+        if (unit_random(&net->seed) % 100 < net->loss_percent || net->flying == NET_FLIGHT)
+                return;
+        *f = (struct flight){net->now_ms + net->delay_ms, data, *from, *to, len, tos, lx_memdup(bytes, len)};
+        if (net->tap != NULL)
+                net->tap(net, f);
+        net->flying++;
+}
+
+static inline void
+net_send(void *arg, bool data, const struct router_at *to, const uint8_t *bytes, size_t len, uint8_t tos)
+{
+        struct site *s = arg;
+        struct router_at from = {s->rloc, data ? ROUTER_PORT_DATA : ROUTER_PORT_CONTROL};
+
+        net_fly(s->net, data, &from, to, bytes, len, tos);
+}
+
+static inline void
+net_deliver(void *arg, uint8_t *packet, size_t len)
+{
+        struct site *s = arg;
+        struct router_packet p;
+
+        ck_assert(router_packet_parse(packet, len, &p));
+        memcpy(s->last, packet, len);
+        s->last_len = len;
+        if (p.protocol == 1 || p.protocol == 58) {
+                s->icmp++;
+                return;
+        }
+        /* nothing is ever delivered to whom it does not belong, nor from whom it does not */
+        ck_assert(router_addr_eq(&p.dest, &s->id.eid) || (p.dest.family == 4 && p.dest.b[1] == s->number));
+        s->got++;
+        s->got_bytes += len;
+        s->got_from[p.source.family == 4 ? p.source.b[1] : p.source.b[15] - 1]++;
+        if (s->last_got_ms != 0 && s->net->now_ms - s->last_got_ms > s->longest_gap_ms)
+                s->longest_gap_ms = s->net->now_ms - s->last_got_ms;
+        s->last_got_ms = s->net->now_ms;
+}
+
+static inline void
+net_random(void *arg, void *out, size_t len)
+{
+        struct site *s = arg;
+        uint8_t *p = out;
+
+        for (size_t i = 0; i < len; i++)
+                p[i] = (uint8_t)unit_random(&s->net->seed);
+}
+
+/* ---- the world ---------------------------------------------------------------------------------- */
+
+static inline void
+net_start(struct net *net, unsigned i, const struct router_options *more)
+{
+        struct site *s = &net->site[i];
+        struct router_options o = {0};
+
+        if (more != NULL)
+                o = *more;
+        o.ledger = (struct router_ledger){.chain_id = unit_hash(9), .owner = net_owner, .header = net_header,
+            .tip = net_tip, .nodes = net_nodes, .arg = net};
+        o.identity_count = 1;
+        o.identity[0] = s->id;
+        o.prefix_count = 1;
+        o.prefix[0].eid = (struct router_eid){.bits = 16, .addr = net_addr("10.%u.0.0", i)};
+        o.rloc_count = s->rloc2.family != 0 ? 2 : 1;
+        o.rloc[0] = s->rloc;
+        o.rloc[1] = s->rloc2;
+        o.serve = i < net->servers;
+        o.cache_max = 1000;
+        o.random = net_random;
+        o.send = net_send;
+        o.deliver = net_deliver;
+        o.arg = s;
+        if (o.counter == 0)
+                o.counter = 1;
+        router_free(s->router);
+        s->router = router_new(&o, net->now_ms);
+}
+
+static inline struct net *
+net_new(unsigned count, unsigned servers, uint64_t seed)
+{
+        struct net *net = lx_alloc(sizeof(*net));
+
+        *net = (struct net){.now_ms = 1000000, .seed = seed, .count = count, .servers = servers, .delay_ms = 1,
+            .sealed = true, .tip_ms = 5000};
+        for (unsigned i = 0; i < count; i++) {
+                struct site *s = &net->site[i];
+
+                s->net = net;
+                s->number = i;
+                s->rloc = net_addr("192.0.2.%u", i + 1);
+                s->id.eid = net_addr("fd00::%x", i + 1);
+                memset(s->id.sign, 1 + (int)i, 32);
+                memset(s->id.seal, 101 + (int)i, 32);
+                ck_assert_int_eq(lx_sign_pubkey(s->id.sign, &s->key), LX_OK);
+        }
+        for (unsigned i = 0; i < count; i++)
+                net_start(net, i, NULL);
+        return net;
+}
+
+static inline void
+net_free(struct net *net)
+{
+        for (unsigned i = 0; i < net->count; i++)
+                router_free(net->site[i].router);
+        for (unsigned i = 0; i < net->flying; i++)
+                lx_free(net->flight[i].bytes);
+        lx_free(net);
+}
+
+static inline void
+net_land(struct net *net, struct flight f)
+{
+        for (unsigned i = 0; i < net->count; i++) {
+                struct site *s = &net->site[i];
+
+                if (s->dead || router_addr_eq(&f.to.addr, &net->cut) || router_addr_eq(&f.from.addr, &net->cut) ||
+                    (!router_addr_eq(&s->rloc, &f.to.addr) && !router_addr_eq(&s->rloc2, &f.to.addr)))
+                        continue;
+                if (f.data)
+                        router_data_input(s->router, net->now_ms, &f.from, f.bytes, f.len, f.tos, 60);
+                else
+                        router_control_input(s->router, net->now_ms, &f.from, f.bytes, f.len);
+        }
+        lx_free(f.bytes);
+}
+
+/* The next thing that happens, until @until. */
+static inline bool
+net_step(struct net *net, uint64_t until)
+{
+        uint64_t at = until;
+        unsigned first = NET_FLIGHT;
+
+        for (unsigned i = 0; i < net->flying; i++)
+                if (net->flight[i].at_ms <= at && (first == NET_FLIGHT || net->flight[i].at_ms < net->flight[first].at_ms))
+                        first = i;
+        if (first != NET_FLIGHT)
+                at = net->flight[first].at_ms;
+        for (unsigned i = 0; i < net->count; i++)
+                if (!net->site[i].dead && router_deadline_ms(net->site[i].router) < at)
+                        at = router_deadline_ms(net->site[i].router), first = NET_FLIGHT;
+        if (at > net->now_ms)
+                net->now_ms = at;
+        if (first != NET_FLIGHT) {
+                struct flight f = net->flight[first];
+
+                memmove(&net->flight[first], &net->flight[first + 1], (--net->flying - first) * sizeof(f));
+                net_land(net, f);
+                return true;
+        }
+        for (unsigned i = 0; i < net->count; i++)
+                if (!net->site[i].dead && router_deadline_ms(net->site[i].router) <= net->now_ms)
+                        router_tick(net->site[i].router, net->now_ms);
+        return net->now_ms < until;
+}
+
+static inline void
+net_run(struct net *net, uint64_t ms)
+{
+        uint64_t until = net->now_ms + ms;
+
+        for (unsigned steps = 0; net_step(net, until); steps++)
+                ck_assert_msg(steps < 2000000, "the world does not come to rest");
+        net->now_ms = until;
+}
+
+static inline size_t
+net_packet(const struct router_addr *from, const struct router_addr *to, size_t payload, uint8_t *out)
+{
+        struct router_at a = {*from, 1000}, b = {*to, 2000};
+        uint8_t zeros[9000] = {0};
+        size_t head = router_packet_udp_header(&a, &b, zeros, payload, out);
+
+        memset(out + head, 0, payload);
+        return head + payload;
+}
+
+static inline void
+net_ping(struct net *net, unsigned from, unsigned to, unsigned family)
+{
+        uint8_t bytes[300];
+        struct router_addr a = net->site[from].id.eid, b = net->site[to].id.eid;
+        size_t len;
+
+        if (family == 4) {
+                a = net_addr("10.%u.0.1", from);
+                b = net_addr("10.%u.0.2", to);
+        }
+        len = net_packet(&a, &b, 100, bytes);
+        router_tun_input(net->site[from].router, net->now_ms, 0, bytes, len);
+}
+
+static inline const struct router_counters *
+net_count(const struct net *net, unsigned i)
+{
+        return router_counters_get(net->site[i].router);
+}
+
+#endif
