@@ -1,6 +1,7 @@
 #!/bin/bash
 # Data directories kept from each store format: they open, are sound, hold what is known of them, and
-# go on.
+# go on. A sample of a format that was released never changes: the code reads it or refuses it with the
+# way out. Until the first release a change on purpose makes it anew: tests/samples/make-sample FILE.
 set -eu
 # shellcheck source=tests/daemon/lib.sh
 . "$LX_SRCDIR/tests/daemon/lib.sh"
