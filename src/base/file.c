@@ -149,7 +149,7 @@ lx_file_write(const char *path, const void *bytes, size_t len, unsigned mode, st
                 return LX_ERR_RANGE;
         fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
         if (fd < 0)
-                return fail(why, "create", beside);
+                return fail(why, "write", path);
         err = fchmod(fd, mode) != 0 ? fail(why, "set the mode of", beside)
                                     : write_all(fd, beside, bytes, len, why);
         close(fd);

@@ -547,7 +547,7 @@ sum_property(struct rocks *rocks, const char *name)
         return sum;
 }
 
-/* Blocks on disk of all files, logs included. */
+/* Bytes of all files, logs included; not what was allocated for them ahead. */
 static uint64_t
 files_size(const char *dir)
 {
@@ -558,7 +558,7 @@ files_size(const char *dir)
 
         while (d != NULL && (entry = readdir(d)) != NULL)
                 if (fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
-                        sum += (uint64_t)st.st_blocks * 512u;
+                        sum += (uint64_t)st.st_size;
         if (d != NULL)
                 closedir(d);
         return sum;

@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -148,13 +147,11 @@ run_agent(struct lx_signer *signer, int listener, const char *path, unsigned tim
 static void
 become_agent(void)
 {
-        struct rlimit none = {0, 0};
         int null = open("/dev/null", O_RDWR);
 
         (void)setsid();
         (void)signal(SIGHUP, SIG_IGN);
-        (void)setrlimit(RLIMIT_CORE, &none);
-        (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+        lx_guard_secrets();
         (void)prctl(PR_SET_NAME, "lx-agent", 0, 0, 0);
         if (null >= 0) {
                 (void)dup2(null, 0);
@@ -164,14 +161,55 @@ become_agent(void)
         (void)!chdir("/");
 }
 
+/* The child; tells on @ready when it is detached and has the seed in locked memory of its own. */
+static void
+live_as_agent(struct lx_signer *signer, int listener, const char *path, unsigned timeout_s, int ready)
+{
+        struct lx_signer copy = {.genesis = signer->genesis, .chain_id = signer->chain_id, .agent = -1};
+
+        become_agent();
+        (void)snprintf(copy.name, sizeof(copy.name), "%s", signer->name);
+        /* Locked memory is not inherited locked: the seed moves into the child's own. */
+        if (lx_secret_init(&copy.seed, signer->seed.len) != LX_OK)
+                return;
+        memcpy(copy.seed.p, signer->seed.p, signer->seed.len);
+        lx_signer_clear(signer);
+        if (write(ready, "", 1) != 1)
+                return;
+        (void)close(ready);
+        run_agent(&copy, listener, path, timeout_s);
+}
+
+/* The parent waits: a terminal that closes right afterwards must not take the agent with it. */
+static enum lx_err
+fork_agent(struct lx_signer *signer, int listener, const char *path, unsigned timeout_s)
+{
+        int ready[2];
+        ssize_t told;
+        pid_t pid;
+        char byte;
+
+        if (pipe2(ready, O_CLOEXEC) != 0)
+                return LX_ERR_IO;
+        (void)fflush(NULL);
+        pid = fork();
+        if (pid == 0) {
+                (void)close(ready[0]);
+                live_as_agent(signer, listener, path, timeout_s, ready[1]);
+                _exit(0);
+        }
+        (void)close(ready[1]);
+        told = pid > 0 ? read(ready[0], &byte, 1) : 0;
+        (void)close(ready[0]);
+        return told == 1 ? LX_OK : LX_ERR_IO;
+}
+
 enum lx_err
-lx_agent_start(struct lx *lx, const struct lx_signer *signer, unsigned timeout_s)
+lx_agent_start(struct lx *lx, struct lx_signer *signer, unsigned timeout_s)
 {
         struct sockaddr_un addr;
-        struct lx_signer copy = {.genesis = signer->genesis, .chain_id = signer->chain_id, .agent = -1};
         mode_t mask;
         int fd;
-        pid_t pid;
         enum lx_err err;
 
         err = lx_agent_stop(lx);
@@ -190,20 +228,13 @@ lx_agent_start(struct lx *lx, const struct lx_signer *signer, unsigned timeout_s
                 return LX_ERR_IO;
         }
         (void)umask(mask);
-        (void)fflush(NULL);
-        pid = fork();
-        if (pid == 0) {
-                become_agent();
-                (void)snprintf(copy.name, sizeof(copy.name), "%s", signer->name);
-                /* Locked memory is not inherited locked: the seed moves into the child's own. */
-                if (lx_secret_init(&copy.seed, signer->seed.len) == LX_OK) {
-                        memcpy(copy.seed.p, signer->seed.p, signer->seed.len);
-                        run_agent(&copy, fd, addr.sun_path, timeout_s);
-                }
-                _exit(0);
-        }
+        err = fork_agent(signer, fd, addr.sun_path, timeout_s);
         (void)close(fd);
-        return pid > 0 ? LX_OK : LX_ERR_IO;
+        if (err != LX_OK) {
+                lx_why_set(&lx->why, "the session could not be started: %s", lx_err_text(err));
+                (void)unlink(addr.sun_path);
+        }
+        return err;
 }
 
 /* ---- asking ------------------------------------------------------------------------------------ */

@@ -221,6 +221,8 @@ match_json(const struct lx_hash *digest, json_t *match, bool proven, uint64_t ag
         json_t *o = json_deep_copy(match);
         char hex[65];
 
+        json_object_set_new(o, "path", json_sprintf("/%s", lx_str(match, "path")));
+
         json_object_set_new(o, "digest", json_string(lx_hex_of(digest, hex)));
         json_object_set_new(o, "found", json_true());
         json_object_set_new(o, "proven", json_boolean(proven));
@@ -231,12 +233,16 @@ match_json(const struct lx_hash *digest, json_t *match, bool proven, uint64_t ag
 static void
 show_match(json_t *m, bool proven)
 {
+        const char *end = lx_color_off();
+
         printf("/%s\n  release    %s %s (%s)\n  publisher  %s\n  address    %s\n  height     %llu\n"
-               "  sha256     %s\n  fsverity   %s\n  root       %s\n  %s%s\n", lx_str(m, "path"),
+               "  sha256     %s\n  fsverity   %s\n  root       %s\n  %s%s%s\n", lx_str(m, "path"),
             lx_str(m, "name"), lx_str(m, "version"), lx_str(m, "standard"), lx_str(m, "publisher"),
             lx_str(m, "release"), (unsigned long long)lx_num(m, "height"), lx_str(m, "sha256"),
-            lx_str(m, "fsverity"), lx_str(m, "root"), proven ? "proven" : "not proven (--verify proves it)",
-            json_is_true(json_object_get(m, "revoked")) ? "\n  REVOKED" : "");
+            lx_str(m, "fsverity"), lx_str(m, "root"), proven ? lx_color(LX_GOOD) : "",
+            proven ? "proven" : "not proven (--verify proves it)", proven ? end : "");
+        if (json_is_true(json_object_get(m, "revoked")))
+                printf("  %sREVOKED%s\n", lx_color(LX_BAD), end);
 }
 
 static int

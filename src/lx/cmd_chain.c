@@ -23,13 +23,8 @@
 int lx_resolve_genesis(struct lx *lx, const char *who, struct lx_hash *out);
 
 static int
-show(struct lx *lx, const char *method, json_t *params)
+print_answer(struct lx *lx, json_t *o)
 {
-        json_t *o = NULL;
-        int status = LX_EXIT_TRUE;
-
-        if (!lx_call(lx, method, params, &o, &status))
-                return status;
         if (lx->json) {
                 lx_print_json(o);
                 return LX_EXIT_TRUE;
@@ -44,38 +39,147 @@ show(struct lx *lx, const char *method, json_t *params)
         return LX_EXIT_TRUE;
 }
 
-static json_t *
-height_or_hash(const char *s)
+/* The ids that a block lists are those under its header's transactions root. */
+static bool
+has_transactions(const struct ledger_header *h, const json_t *ids)
+{
+        struct lx_buf leaves = {0};
+        struct lx_hash id, leaf, root;
+        bool good = true;
+
+        for (size_t i = 0; i < json_array_size(ids) && good; i++) {
+                const char *s = json_string_value(json_array_get(ids, i));
+
+                good = s != NULL && lx_parse_hash(s, &id);
+                merkle_log_leaf(&lx_crypto_ops()->hash, id.b, LX_HASH_LEN, &leaf);
+                lx_buf_append(&leaves, leaf.b, LX_HASH_LEN);
+        }
+        merkle_log_root(&lx_crypto_ops()->hash, (const struct lx_hash *)(const void *)leaves.p,
+            leaves.len / LX_HASH_LEN, &root);
+        lx_buf_clear(&leaves);
+        return good && lx_hash_eq(&root, &h->tx_root);
+}
+
+static void
+set_hash(json_t *o, const char *name, const struct lx_hash *hash)
+{
+        char hex[65];
+
+        json_object_set_new(o, name, json_string(lx_hex_of(hash, hex)));
+}
+
+/* What the proven header says, in place of what the node said of it. */
+static void
+replace_header(json_t *o, const struct lx_check *check)
+{
+        const struct ledger_header *h = &check->head;
+        json_t *fields = json_object();
+        struct lx_hash hash;
+        char when[25];
+
+        ledger_header_hash(&lx_crypto_ops()->hash, h, &hash);
+        lx_walltime_format((struct lx_walltime){h->time_ms}, when);
+        json_object_set_new(o, "height", json_integer((json_int_t)h->height));
+        set_hash(o, "hash", &hash);
+        json_object_set_new(o, "time", json_string(when));
+        json_object_set_new(fields, "rule_version", json_integer(h->rule_version));
+        set_hash(fields, "previous", &h->previous);
+        set_hash(fields, "tx_root", &h->tx_root);
+        set_hash(fields, "state_root", &h->state_root);
+        set_hash(fields, "history_root", &h->history_root);
+        set_hash(fields, "valset", &h->valset);
+        set_hash(fields, "next_valset", &h->next_valset);
+        json_object_set_new(o, "fields", fields);
+        json_object_set_new(o, "proven", json_true());
+        json_object_set_new(o, "age", json_integer((json_int_t)(check->age_ms / 1000)));
+}
+
+/* A header (or, with @block, its transactions too) against the trust; @must: the hash asked for, or NULL. */
+static int
+prove_header(struct lx *lx, json_t *o, uint64_t height, const struct lx_hash *must, bool block)
+{
+        struct lx_check check = {0};
+        struct lx_hash hash;
+        int status = lx_check_begin(lx, &check);
+        enum lx_err err = LX_OK;
+
+        if (status == LX_EXIT_TRUE)
+                err = lx_check_head(lx, &check, o, must != NULL ? lx_num(o, "height") : height);
+        ledger_header_hash(&lx_crypto_ops()->hash, &check.head, &hash);
+        if (err == LX_OK && must != NULL && !lx_hash_eq(&hash, must)) {
+                lx_why_set(&lx->why, "it is another header than the one asked for");
+                err = LX_ERR_PROOF;
+        }
+        if (err == LX_OK && status == LX_EXIT_TRUE && block &&
+            !has_transactions(&check.head, json_object_get(o, "transactions"))) {
+                lx_why_set(&lx->why, "the block has other transactions than the answer");
+                err = LX_ERR_PROOF;
+        }
+        if (err != LX_OK)
+                status = lx_fail(lx, LX_EXIT_FALSE, "the node's answer does not hold: %s", lx->why.text);
+        if (status == LX_EXIT_TRUE) {
+                if (!block)
+                        json_object_del(o, "tx_count");
+                replace_header(o, &check);
+        }
+        lx_check_end(&check);
+        return status;
+}
+
+static int
+show_header(struct lx *lx, const char *method, const char *which, bool block)
 {
         struct lx_hash hash;
+        uint64_t height = LX_CHECK_NOW;
+        bool by_hash = which != NULL && lx_parse_hash(which, &hash);
+        json_t *params = NULL, *o = NULL;
+        int status = LX_EXIT_TRUE;
 
-        if (lx_parse_hash(s, &hash))
-                return json_pack("{s:s}", "hash", s);
-        return json_pack("{s:I}", "height", (json_int_t)strtoull(s, NULL, 10));
+        if (by_hash)
+                params = json_pack("{s:s}", "hash", which);
+        else if (which != NULL && !lx_parse_number(which, &height))
+                return lx_fail(lx, LX_EXIT_USAGE, "\"%.70s\" is neither a height nor a hash", which);
+        else if (which != NULL)
+                params = json_pack("{s:I}", "height", (json_int_t)height);
+        if (!lx_call(lx, method, params, &o, &status))
+                return status;
+        if (lx->verify)
+                status = prove_header(lx, o, height, by_hash ? &hash : NULL, block);
+        if (status == LX_EXIT_TRUE)
+                return print_answer(lx, o);
+        json_decref(o);
+        return status;
 }
 
 int
 cmd_chain_head(struct lx *lx)
 {
-        return show(lx, "chain.header", NULL);
+        return show_header(lx, "chain.header", NULL, false);
 }
 
 int
 cmd_chain_header(struct lx *lx)
 {
-        return show(lx, "chain.header", height_or_hash(lx->args[0]));
+        return show_header(lx, "chain.header", lx->args[0], false);
 }
 
 int
 cmd_chain_block(struct lx *lx)
 {
-        return show(lx, "chain.block", height_or_hash(lx->args[0]));
+        return show_header(lx, "chain.block", lx->args[0], true);
 }
 
 int
 cmd_chain_tx(struct lx *lx)
 {
-        return show(lx, "chain.tx", json_pack("{s:s}", "id", lx->args[0]));
+        struct lx_hash id;
+        json_t *o = NULL;
+        int status = LX_EXIT_TRUE;
+
+        if (!lx_parse_hash(lx->args[0], &id))
+                return lx_fail(lx, LX_EXIT_USAGE, "\"%.70s\" is no transaction id (64 hex digits)", lx->args[0]);
+        return lx_call(lx, "chain.tx", json_pack("{s:s}", "id", lx->args[0]), &o, &status) ? print_answer(lx, o)
+                                                                                             : status;
 }
 
 /* ---- chain files ------------------------------------------------------------------------------- */
@@ -111,18 +215,22 @@ append_headers(struct lx_buf *out, json_t *list, uint64_t *height)
 int
 cmd_chain_export(struct lx *lx)
 {
-        const char *from_s = lx_option(lx, "from"), *to_s = lx_option(lx, "to");
         struct lx_buf out = {0};
         struct lx_hash chain_id;
-        uint64_t from = from_s != NULL ? strtoull(from_s, NULL, 10) : 0, to, next = from;
+        uint64_t from, to, next;
         uint8_t be[8];
         json_t *o = NULL;
         int status = LX_EXIT_TRUE;
         enum lx_err err;
 
+        if (!lx_number_option(lx, "from", 0, INT64_MAX, 0, &from) ||
+            !lx_number_option(lx, "to", 0, INT64_MAX, UINT64_MAX, &to))
+                return LX_EXIT_USAGE;
         if (!lx_call(lx, "node.status", NULL, &o, &status))
                 return status;
-        to = to_s != NULL ? strtoull(to_s, NULL, 10) : lx_num(o, "height");
+        if (to == UINT64_MAX)
+                to = lx_num(o, "height");
+        next = from;
         if (!lx_parse_hash(lx_str(o, "chain_id"), &chain_id) || to > lx_num(o, "height") || from > to) {
                 status = lx_fail(lx, LX_EXIT_USAGE, "the node has heights 0 to %llu",
                     (unsigned long long)lx_num(o, "height"));
@@ -150,7 +258,10 @@ cmd_chain_export(struct lx *lx)
                 err = lx_file_write(lx->args[0], out.p, out.len, 0644, &lx->why);
                 if (err != LX_OK)
                         status = lx_fail(lx, LX_EXIT_IO, NULL);
-                else if (!lx->json)
+                else if (lx->json)
+                        lx_print_json(json_pack("{s:s,s:I,s:I,s:I}", "file", lx->args[0], "first", (json_int_t)from,
+                            "last", (json_int_t)to, "bytes", (json_int_t)out.len));
+                else
                         printf("%llu headers (%llu to %llu), %zu bytes in %s\n",
                             (unsigned long long)(to - from + 1), (unsigned long long)from,
                             (unsigned long long)to, out.len, lx->args[0]);
@@ -375,6 +486,18 @@ trust_genesis(struct lx *lx, struct lx_check *check, const char *path)
         return status;
 }
 
+static json_t *
+trust_json(const struct lx_check *check)
+{
+        json_t *o = json_pack("{s:O,s:O}", "publishers", check->publishers, "names", check->names);
+        char hex[65];
+
+        if (check->anchored)
+                (void)json_object_update_new(o, json_pack("{s:I,s:s}", "height", (json_int_t)check->trust.height,
+                    "header", lx_hex_of(&check->trust.header, hex)));
+        return o;
+}
+
 static int
 save(struct lx *lx, struct lx_check *check, int status, const char *what)
 {
@@ -382,6 +505,8 @@ save(struct lx *lx, struct lx_check *check, int status, const char *what)
                 status = lx_fail(lx, LX_EXIT_IO, NULL);
         if (status == LX_EXIT_TRUE && !lx->json)
                 printf("%s\n", what);
+        else if (status == LX_EXIT_TRUE)
+                lx_print_json(trust_json(check));
         lx_check_end(check);
         return status;
 }
@@ -393,13 +518,18 @@ cmd_trust_set(struct lx *lx)
         struct lx_hash hash;
         const char *colon = strchr(lx->args[0], ':');
         bool verify = lx->verify;
+        uint64_t height;
+        char number[24] = "";
         int status;
 
         lx->verify = false; /* there need not be an anchor yet */
         status = lx_check_begin(lx, &check);
         lx->verify = verify;
-        if (status == LX_EXIT_TRUE && colon != NULL && lx_parse_hash(colon + 1, &hash))
-                status = trust_header(lx, &check, strtoull(lx->args[0], NULL, 10), &hash);
+        if (colon != NULL)
+                (void)snprintf(number, sizeof(number), "%.*s", (int)(colon - lx->args[0]), lx->args[0]);
+        if (status == LX_EXIT_TRUE && lx_parse_number(number, &height) && access(lx->args[0], F_OK) != 0)
+                status = lx_parse_hash(colon + 1, &hash) ? trust_header(lx, &check, height, &hash)
+                    : lx_fail(lx, LX_EXIT_USAGE, "\"%.70s\" is no hash (64 hex digits)", colon + 1);
         else if (status == LX_EXIT_TRUE)
                 status = trust_genesis(lx, &check, lx->args[0]);
         return save(lx, &check, status, "trusted");
@@ -448,12 +578,7 @@ cmd_trust_show(struct lx *lx)
         lx->verify = false;
         status = lx_check_begin(lx, &check);
         if (status == LX_EXIT_TRUE && lx->json) {
-                json_t *o = json_pack("{s:O,s:O}", "publishers", check.publishers, "names", check.names);
-
-                if (check.anchored)
-                        (void)json_object_update_new(o, json_pack("{s:I,s:s}", "height",
-                            (json_int_t)check.trust.height, "header", lx_hex_of(&check.trust.header, hex)));
-                lx_print_json(o);
+                lx_print_json(trust_json(&check));
         } else if (status == LX_EXIT_TRUE) {
                 if (check.anchored)
                         printf("header     %llu %s\n", (unsigned long long)check.trust.height,

@@ -208,9 +208,11 @@ add_files(struct lx *lx, struct lx_files *files, struct lx_map *known)
         if (status == LX_EXIT_TRUE && lx->json)
                 lx_print_json(json_pack("{s:I,s:I,s:I}", "added", (json_int_t)added, "unchanged",
                     (json_int_t)same, "height", (json_int_t)height));
-        else if (status == LX_EXIT_TRUE)
+        else if (status == LX_EXIT_TRUE && added > 0)
                 printf("%zu files registered, %zu unchanged, height %llu\n", added, same,
                     (unsigned long long)height);
+        else if (status == LX_EXIT_TRUE)
+                printf("nothing new: all %zu files are registered as they are\n", same);
         return status;
 }
 
@@ -271,7 +273,8 @@ judge(struct lx *lx, const struct lx_file *f, const struct entry *e)
         json_t *ranges = NULL;
 
         if (!good && !lx->json)
-                printf("%s  %s\n", e == NULL ? "UNKNOWN" : "BAD    ", f->path);
+                printf("%s%s%s  %s\n", lx_color(e == NULL ? LX_DOUBT : LX_BAD), e == NULL ? "UNKNOWN" : "BAD    ",
+                    lx_color_off(), f->path);
         if (!good && e != NULL && get_leaves(lx, e, &must))
                 ranges = lx_ranges(f, &must, e->length, !lx->json);
         if (lx->json)
@@ -514,6 +517,18 @@ cmd_file_prove(struct lx *lx)
         return status;
 }
 
+static int
+prove_root(struct lx *lx, const struct lx_hash *address, json_t *o)
+{
+        struct lx_check check = {0};
+        int status = lx_check_begin(lx, &check);
+
+        if (status == LX_EXIT_TRUE && lx_check_register(lx, &check, address, LX_CHECK_NOW, o) != LX_OK)
+                status = lx_fail(lx, LX_EXIT_FALSE, "the node's answer does not hold: %s", lx->why.text);
+        lx_check_end(&check);
+        return status;
+}
+
 int
 cmd_file_root(struct lx *lx)
 {
@@ -526,11 +541,21 @@ cmd_file_root(struct lx *lx)
         enum lx_err err;
 
         if (lx_parse_hash(lx->args[0], &address)) {
-                if (!lx_call(lx, "register.get", json_pack("{s:s}", "address", lx->args[0]), &o, &status))
+                if (!lx_call(lx, "register.get", json_pack("{s:s,s:b}", "address", lx->args[0], "prove",
+                        (int)lx->verify), &o, &status))
                         return status;
-                printf("%s\n", lx_str(json_object_get(o, "fields"), "root"));
+                if (lx->verify)
+                        status = prove_root(lx, &address, o);
+                if (status == LX_EXIT_TRUE && lx_str(json_object_get(o, "fields"), "root")[0] == '\0')
+                        status = lx_fail(lx, LX_EXIT_USAGE, "%s is no register of a file", lx->args[0]);
+                else if (status == LX_EXIT_TRUE && lx->json)
+                        lx_print_json(json_pack("{s:s,s:O,s:O,s:b}", "address", lx->args[0], "root",
+                            json_object_get(json_object_get(o, "fields"), "root"), "size",
+                            json_object_get(json_object_get(o, "fields"), "length"), "proven", (int)lx->verify));
+                else if (status == LX_EXIT_TRUE)
+                        printf("%s\n", lx_str(json_object_get(o, "fields"), "root"));
                 json_decref(o);
-                return LX_EXIT_TRUE;
+                return status;
         }
         pool = lx_pool_new(0, NULL, NULL);
         err = digest_file(lx->args[0], DIGEST_ROOT, pool, NULL, NULL, &d, NULL, &lx->why);

@@ -1,8 +1,9 @@
 /* lx/cmd_node.c - the node: status, stop, backup, restore, rpc. */
 #include "config.h"
-#include "lx/lx.h"
+#include "lx/check.h"
 
 #include "base/mem.h"
+#include "crypto/hash.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -10,6 +11,50 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* The tip that the status names is one that the user's own trust vouches for; the rest is the node's word. */
+static int
+prove_tip(struct lx *lx, json_t *o)
+{
+        struct lx_check check = {0};
+        struct lx_hash said;
+        json_t *header = NULL;
+        int status = lx_check_begin(lx, &check);
+        enum lx_err err = LX_OK;
+
+        if (status == LX_EXIT_TRUE && !lx_call(lx, "chain.header", json_pack("{s:O}", "height",
+                json_object_get(o, "height")), &header, &status)) {
+                lx_check_end(&check);
+                return status;
+        }
+        if (status == LX_EXIT_TRUE)
+                err = lx_check_head(lx, &check, header, lx_num(o, "height"));
+        if (status == LX_EXIT_TRUE && err == LX_OK) {
+                struct lx_hash hash;
+
+                ledger_header_hash(&lx_crypto_ops()->hash, &check.head, &hash);
+                if (!lx_parse_hash(lx_str(o, "hash"), &said) || !lx_hash_eq(&said, &hash)) {
+                        lx_why_set(&lx->why, "the tip has another hash");
+                        err = LX_ERR_PROOF;
+                }
+        }
+        if (err != LX_OK)
+                status = lx_fail(lx, LX_EXIT_FALSE, "the node's answer does not hold: %s", lx->why.text);
+        json_object_set_new(o, "proven", json_boolean(status == LX_EXIT_TRUE));
+        json_decref(header);
+        lx_check_end(&check);
+        return status;
+}
+
+static void
+show_reasons(const json_t *o)
+{
+        const json_t *list = json_object_get(o, "reasons");
+
+        printf("ready       %s\n", json_is_true(json_object_get(o, "ready")) ? "yes" : "no");
+        for (size_t i = 0; i < json_array_size(list); i++)
+                printf("  because   %s\n", json_string_value(json_array_get(list, i)));
+}
 
 int
 cmd_status(struct lx *lx)
@@ -19,6 +64,13 @@ cmd_status(struct lx *lx)
 
         if (!lx_call(lx, "node.status", NULL, &o, &status))
                 return status;
+        if (lx->verify) {
+                status = prove_tip(lx, o);
+                if (status != LX_EXIT_TRUE) {
+                        json_decref(o);
+                        return status;
+                }
+        }
         if (lx->json) {
                 lx_print_json(o);
                 return LX_EXIT_TRUE;
@@ -27,9 +79,11 @@ cmd_status(struct lx *lx)
         printf("network     %s\nchain       %s\nheight      %llu\nheader      %s\ntime        %s\n",
             lx_str(o, "network"), lx_str(o, "chain_id"), (unsigned long long)lx_num(o, "height"),
             lx_str(o, "hash"), lx_str(o, "time"));
-        printf("engine      %s%s\nready       %s\n", lx_str(o, "engine"),
-            json_is_true(json_object_get(o, "validator")) ? ", validator" : "",
-            json_is_true(json_object_get(o, "ready")) ? "yes" : "no");
+        printf("engine      %s%s\n", lx_str(o, "engine"),
+            json_is_true(json_object_get(o, "validator")) ? ", validator" : "");
+        show_reasons(o);
+        if (lx->verify)
+                printf("proven      the header, by your own trust\n");
         printf("holds       %llu transactions, %llu registers, %llu chains, %llu digests\n",
             (unsigned long long)lx_num(totals, "transactions"),
             (unsigned long long)lx_num(totals, "registers"),
@@ -106,6 +160,29 @@ cmd_restore(struct lx *lx)
         return lx_fail(lx, LX_EXIT_IO, "cannot run lxnoded: %s", strerror(errno));
 }
 
+/* NAME=VALUE arguments: a value that is JSON is taken as such, any other is a string. */
+static json_t *
+pairs(struct lx *lx)
+{
+        json_t *params = json_object();
+
+        for (int i = 1; i < lx->arg_count; i++) {
+                const char *arg = lx->args[i], *equals = strchr(arg, '=');
+                char name[64];
+                json_t *value;
+
+                if (equals == NULL || equals == arg || equals - arg >= (ptrdiff_t)sizeof(name)) {
+                        (void)lx_fail(lx, 0, "\"%.60s\" is neither JSON nor NAME=VALUE", arg);
+                        json_decref(params);
+                        return NULL;
+                }
+                (void)snprintf(name, sizeof(name), "%.*s", (int)(equals - arg), arg);
+                value = json_loads(equals + 1, JSON_DECODE_ANY, NULL);
+                json_object_set_new(params, name, value != NULL ? value : json_string(equals + 1));
+        }
+        return params;
+}
+
 int
 cmd_rpc(struct lx *lx)
 {
@@ -113,7 +190,13 @@ cmd_rpc(struct lx *lx)
         json_t *params = NULL, *o = NULL;
         int status = LX_EXIT_UNREACHABLE;
 
-        if (lx->arg_count == 2) {
+        if (lx->arg_count >= 2 && lx->args[1][0] != '{' && lx->args[1][0] != '[') {
+                params = pairs(lx);
+                if (params == NULL)
+                        return LX_EXIT_USAGE;
+        } else if (lx->arg_count > 2) {
+                return lx_fail(lx, LX_EXIT_USAGE, "usage: lx rpc METHOD [JSON | NAME=VALUE...]");
+        } else if (lx->arg_count == 2) {
                 params = json_loads(lx->args[1], 0, &error);
                 if (params == NULL)
                         return lx_fail(lx, LX_EXIT_USAGE, "the parameters are no JSON: %s", error.text);

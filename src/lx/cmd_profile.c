@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define KDF_USUAL ((struct lx_kdf){256 * 1024, LX_KDF_FLOOR_PASSES, 1})
 #define SESSION_S (15 * 60)
@@ -170,10 +171,11 @@ static enum lx_err
 kdf_option(struct lx *lx, struct lx_kdf usual, struct lx_kdf *out)
 {
         const char *mib = lx_option(lx, "kdf-memory");
+        uint64_t v;
 
         *out = usual;
         if (mib != NULL)
-                out->mem_kib = (uint32_t)(strtoul(mib, NULL, 10) * 1024);
+                out->mem_kib = lx_parse_number(mib, &v) && v < 1u << 20 ? (uint32_t)v * 1024 : 0;
         if (lx_kdf_is_allowed(out))
                 return LX_OK;
         lx_why_set(&lx->why, "--kdf-memory is from %u to %u MiB", LX_KDF_FLOOR_MEM_KIB / 1024,
@@ -385,9 +387,16 @@ read_words(struct lx *lx, struct lx_secret *out_entropy)
         const char *path = lx_option(lx, "words-file");
         FILE *f = path != NULL ? fopen(path, "r") : stdin;
         char phrase[KEYS_PHRASE_MAX + 64];
+        struct stat st;
         size_t len;
         enum lx_err err;
 
+        lx_guard_secrets();
+        if (path != NULL && f != NULL && (fstat(fileno(f), &st) != 0 || (st.st_mode & 077) != 0)) {
+                lx_why_set(&lx->why, "%s may be read by others: chmod 600 it", path);
+                (void)fclose(f);
+                return LX_ERR_DENIED;
+        }
         if (f == NULL) {
                 lx_why_set(&lx->why, "cannot read %s", path);
                 return LX_ERR_IO;
@@ -468,14 +477,16 @@ cmd_profile_recover(struct lx *lx)
 int
 cmd_login(struct lx *lx)
 {
-        const char *timeout = lx_option(lx, "timeout");
         struct lx_signer signer;
+        uint64_t timeout_s;
         char hex[65];
-        enum lx_err err = lx_signer_unlock(lx, lx->args[0], &signer);
+        enum lx_err err;
 
+        if (!lx_number_option(lx, "timeout", 1, 7 * 86400, SESSION_S, &timeout_s))
+                return LX_EXIT_USAGE;
+        err = lx_signer_unlock(lx, lx->args[0], &signer);
         if (err == LX_OK)
-                err = lx_agent_start(
-                    lx, &signer, timeout != NULL ? (unsigned)strtoul(timeout, NULL, 10) : SESSION_S);
+                err = lx_agent_start(lx, &signer, (unsigned)timeout_s);
         if (err != LX_OK) {
                 lx_signer_clear(&signer);
                 return fail(lx, err);
@@ -494,7 +505,9 @@ cmd_logout(struct lx *lx)
 {
         enum lx_err err = lx_agent_stop(lx);
 
-        if (!lx->json)
+        if (lx->json)
+                lx_print_json(json_pack("{s:b}", "logged_out", err == LX_OK));
+        else
                 printf(err == LX_OK ? "logged out\n" : "nobody was logged in\n");
         return LX_EXIT_TRUE;
 }
@@ -535,12 +548,13 @@ cmd_genesis_create(struct lx *lx)
         for (int i = 0; i < lx->option_count; i++) {
                 const char *v = lx->option[i].value, *key = strchr(v, ':');
                 struct lx_hash check;
+                uint64_t power;
                 char hex[65];
 
                 if (strcmp(lx->option[i].name, "validator") != 0)
                         continue;
-                if (key == NULL || strlen(key) < 67 || key[65] != ':' ||
-                    (memcpy(hex, key + 1, 64), hex[64] = '\0', !lx_parse_hash(hex, &check))) {
+                if (key == NULL || strlen(key) < 67 || key[65] != ':' || !lx_parse_number(key + 66, &power) ||
+                    power == 0 || (memcpy(hex, key + 1, 64), hex[64] = '\0', !lx_parse_hash(hex, &check))) {
                         json_decref(validators);
                         return lx_fail(lx, LX_EXIT_USAGE, "--validator is NAME:PUBKEY:POWER, not %s", v);
                 }

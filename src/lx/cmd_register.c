@@ -408,8 +408,11 @@ cmd_register_history(struct lx *lx)
 {
         json_t *o = NULL, *h;
         int status = LX_EXIT_TRUE;
+        struct lx_hash address;
         size_t i;
 
+        if (!lx_parse_hash(lx->args[0], &address))
+                return bad_address(lx, lx->args[0]);
         if (!lx_call(lx, "register.history", json_pack("{s:s,s:i}", "address", lx->args[0], "limit", 1000), &o,
                 &status))
                 return status;
@@ -543,7 +546,10 @@ cmd_token_receive(struct lx *lx)
         if (ops->count > 0)
                 return finish(lx, ops, 0, &body.u.credit.account, "credited");
         lx_free(ops);
-        printf("nothing was sent to this account\n");
+        if (lx->json)
+                lx_print_json(json_pack("{s:s,s:i}", "account", lx->args[0], "credited", 0));
+        else
+                printf("nothing was sent to this account\n");
         return LX_EXIT_FALSE;
 }
 

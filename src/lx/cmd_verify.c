@@ -293,7 +293,7 @@ judge(struct catalogue *c, const struct lx_file *f, bool revoked, struct tally *
         } else if (find_same(c, f) != NULL && revoked) {
                 tally->revoked++;
                 if (!c->lx->json)
-                        printf("REVOKED  %s\n", f->path);
+                        printf("%sREVOKED%s  %s\n", lx_color(LX_BAD), lx_color_off(), f->path);
                 tell(c, f, "revoked", NULL);
         } else if (find_same(c, f) != NULL) {
                 tally->good++;
@@ -302,12 +302,13 @@ judge(struct catalogue *c, const struct lx_file *f, bool revoked, struct tally *
         } else if (p == NULL) {
                 tally->unknown++;
                 if (!c->lx->json)
-                        printf("UNKNOWN  %s\n", f->path);
+                        printf("%sUNKNOWN%s  %s\n", lx_color(LX_DOUBT), lx_color_off(), f->path);
                 tell(c, f, "unknown", NULL);
         } else {
                 tally->bad++;
                 if (!c->lx->json)
-                        printf("BAD      %s (published as %s)\n", f->path, p->path);
+                        printf("%sBAD%s      %s (published as %s)\n", lx_color(LX_BAD), lx_color_off(),
+                            f->path, p->path);
                 tell(c, f, "bad", get_leaves(c, p, &must) ? lx_ranges(f, &must, p->size, !c->lx->json) : NULL);
         }
         lx_buf_clear(&must);

@@ -32,6 +32,7 @@ struct lx {
         const char *key_file;
         const char *wait; /* "final" */
         bool json, verify, yes;
+        bool helped; /* --help was asked for and given */
         const struct lx_command *command;
         char **args; /* of the command, without its words */
         int arg_count;
@@ -53,6 +54,10 @@ struct lx_command {
 /** The rows, NULL-named last. */
 const struct lx_command *lx_commands(void);
 
+/** Whether the command's answer carries no proof, so that --verify is refused. */
+bool lx_is_unproven(const struct lx_command *command);
+/** Print help for the command or group @words ("all": for every one); how many it was. */
+size_t lx_show_help(const char *words);
 /** The value of the command's option @name; NULL: not given. */
 const char *lx_option(const struct lx *lx, const char *name);
 /** Call the node; prints the error and returns false. *out_exit (may be NULL): the status for it. */
@@ -77,6 +82,14 @@ bool lx_parse_hash(const char *s, struct lx_hash *out);
 bool lx_parse_number(const char *s, uint64_t *out);
 /** @hash as hex into a static-size buffer of the caller. */
 const char *lx_hex_of(const struct lx_hash *hash, char out[65]);
+
+/** @word as it goes to stdout: coloured on a terminal (unless NO_COLOR), good green, bad red. */
+enum lx_color { LX_GOOD, LX_BAD, LX_DOUBT };
+const char *lx_color(enum lx_color color);
+/** What ends a colour. */
+const char *lx_color_off(void);
+/** The number that option @name has, @def without it; false: wrong usage, said. */
+bool lx_number_option(struct lx *lx, const char *name, uint64_t min, uint64_t max, uint64_t def, uint64_t *out);
 
 /* A progress bar on a terminal, nothing in a pipe. */
 struct lx_progress {

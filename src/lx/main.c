@@ -122,10 +122,16 @@ parse(struct lx *lx, int argc, char **argv)
         bool options = true;
 
         lx->args = lx_alloc_array((size_t)argc + 1, sizeof(char *));
-        while (first < argc && strncmp(argv[first], "--", 2) == 0 && strcmp(argv[first], "--help") != 0) {
+        while (first < argc && strncmp(argv[first], "--", 2) == 0 && strcmp(argv[first], "--help") != 0 &&
+            strcmp(argv[first], "--version") != 0) {
                 first = take_option(lx, argc, argv, first);
                 if (first++ < 0)
                         return false;
+        }
+        if (first < argc && strcmp(argv[first], "--version") == 0) {
+                printf("lx %s\n", PACKAGE_VERSION);
+                lx->helped = true;
+                return true;
         }
         if (first >= argc || strcmp(argv[first], "--help") == 0 || strcmp(argv[first], "-h") == 0) {
                 static char help[] = "help";
@@ -144,11 +150,18 @@ parse(struct lx *lx, int argc, char **argv)
                 }
         }
         if (lx->command == NULL) {
-                (void)lx_fail(lx, 0, "there is no command %s: see lx help", argv[first]);
+                bool group = lx_show_help(argv[first]) > 0;
+
+                (void)lx_fail(lx, 0, group ? "one of these: lx %s ..."
+                                          : "there is no command %s: see lx help", argv[first]);
                 return false;
         }
         for (int i = first; i < argc; i++) {
-                if (options && strcmp(argv[i], "--") == 0) {
+                if (options && strcmp(argv[i], "--help") == 0) {
+                        (void)lx_show_help(lx->command->words);
+                        lx->helped = true;
+                        return true;
+                } else if (options && strcmp(argv[i], "--") == 0) {
                         options = false;
                 } else if (options && strcmp(argv[i], "-r") == 0) {
                         lx->option[lx->option_count++] =
@@ -170,7 +183,11 @@ run(struct lx *lx)
         const struct lx_command *c = lx->command;
 
         if (lx->arg_count < c->min || lx->arg_count > c->max)
-                return lx_fail(lx, LX_EXIT_USAGE, "usage: lx %s %s", c->words, c->args);
+                return lx_fail(lx, LX_EXIT_USAGE, "usage: lx %s%s%s (lx help %s)", c->words,
+                    c->args[0] != '\0' ? " " : "", c->args, c->words);
+        if (lx->verify && lx_is_unproven(c))
+                return lx_fail(lx, LX_EXIT_USAGE, "the answer of lx %s carries no proof: ask without --verify, and do "
+                    "not rely on it", c->words);
         if (strcmp(lx->wait, "final") != 0 && strcmp(lx->wait, "accepted") != 0)
                 return lx_fail(lx, LX_EXIT_USAGE, "--wait is accepted or final");
         lx->client = rpcclient_new(lx->rpc, lx->datadir);
@@ -192,7 +209,7 @@ main(int argc, char **argv)
         if (lx_crypto_init() != LX_OK)
                 status = lx_fail(&lx, LX_EXIT_IO, "the system gives no randomness");
         else if (parse(&lx, argc, argv))
-                status = run(&lx);
+                status = lx.helped ? LX_EXIT_TRUE : run(&lx);
         rpcclient_free(lx.client);
         for (int i = 0; i < lx.option_count; i++)
                 lx_free((char *)(uintptr_t)lx.option[i].name);

@@ -14,6 +14,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
@@ -21,6 +23,15 @@
 enum { ASK_COMMIT = 2, ASK_SIGN = 3 }; /* as agent.c */
 
 /* ---- secrets ----------------------------------------------------------------------------------- */
+
+void
+lx_guard_secrets(void)
+{
+        struct rlimit none = {0, 0};
+
+        (void)setrlimit(RLIMIT_CORE, &none);
+        (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
 
 static enum lx_err
 take_line(struct lx *lx, int fd, size_t max, const char *what, struct lx_secret *out)
@@ -58,15 +69,15 @@ type_line(struct lx *lx, const char *prompt, size_t max, struct lx_secret *out)
         enum lx_err err;
 
         if (tty < 0) {
-                lx_why_set(&lx->why, "there is no terminal to ask for the %s: use --secret-file FILE "
+                lx_why_set(&lx->why, "there is no terminal to ask for \"%s\": use --secret-file FILE "
                     "(mode 0600; line 1 password, line 2 PIN)", prompt);
                 return LX_ERR_USAGE;
         }
-        (void)dprintf(tty, "%s: ", prompt);
         (void)tcgetattr(tty, &before);
         quiet = before;
         quiet.c_lflag &= ~(tcflag_t)ECHO;
         (void)tcsetattr(tty, TCSAFLUSH, &quiet);
+        (void)dprintf(tty, "%s: ", prompt); /* only now: what comes after it is not flushed, nor shown */
         err = take_line(lx, tty, max, prompt, out);
         (void)tcsetattr(tty, TCSAFLUSH, &before);
         (void)dprintf(tty, "\n");
@@ -121,6 +132,7 @@ lx_read_secrets(
         struct lx_secret password = {0}, pin = {0};
         enum lx_err err;
 
+        lx_guard_secrets();
         if (lx->secret_file != NULL) {
                 err = read_secret_file(lx, &password, &pin);
         } else {
@@ -221,7 +233,10 @@ open_key_file(struct lx *lx, struct lx_signer *signer)
 {
         struct keys_file file = {0};
         struct lx_kdf unused;
-        enum lx_err err = keys_file_load(lx->key_file, &file, &lx->why);
+        enum lx_err err;
+
+        lx_guard_secrets();
+        err = keys_file_load(lx->key_file, &file, &lx->why);
 
         if (err == LX_OK && file.kind != KEYS_DEVICE) {
                 lx_why_set(&lx->why, "%s is a %s key; signature chains need a device key "

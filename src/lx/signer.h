@@ -39,13 +39,15 @@ LX_MUST_CHECK enum lx_err lx_signer_commit(
 LX_MUST_CHECK enum lx_err lx_signer_sign(struct lx_signer *signer, uint64_t sequence,
     const struct lx_hash *msg, struct lx_pubkey *out_key, struct lx_sig *out_sig, struct lx_why *why);
 
+/** From now on no core file and no debugger of the same user sees this process. Before secrets come. */
+void lx_guard_secrets(void);
 /** Password and PIN from --secret-file, or typed (@twice: and typed again). */
 LX_MUST_CHECK enum lx_err lx_read_secrets(
     struct lx *lx, bool twice, struct lx_secret *out_password, struct lx_secret *out_pin);
 /** Chain id and the genesis's KDF of names. */
 LX_MUST_CHECK enum lx_err lx_network(struct lx *lx, struct lx_hash *out_chain_id, struct lx_kdf *out_kdf);
 /** Fork the agent that holds the signer's seed. */
-LX_MUST_CHECK enum lx_err lx_agent_start(struct lx *lx, const struct lx_signer *signer, unsigned timeout_s);
+LX_MUST_CHECK enum lx_err lx_agent_start(struct lx *lx, struct lx_signer *signer, unsigned timeout_s);
 /** Ask it to end; LX_ERR_ABSENT: there was none. */
 LX_MUST_CHECK enum lx_err lx_agent_stop(struct lx *lx);
 /** Connect to it: genesis, chain id and name filled. */

@@ -12,7 +12,7 @@ static const struct lx_command COMMANDS[] = {
     {"stop", cmd_stop, "", 0, 0, "", "Stop the node cleanly."},
     {"backup", cmd_backup, "DIR", 1, 1, "", "Let the node write a copy of its store into a new directory."},
     {"restore", cmd_restore, "DIR", 1, 1, "", "Fill an empty data directory from a backup (node stopped)."},
-    {"rpc", cmd_rpc, "METHOD [JSON]", 1, 2, "", "Call an RPC method with a JSON object of parameters."},
+    {"rpc", cmd_rpc, "METHOD [JSON | NAME=VALUE...]", 1, 32, "", "Call an RPC method."},
     {"help", cmd_help, "[COMMAND]", 0, 3, "", "Show all commands, or one."},
     {"completion", cmd_completion, "bash|zsh", 1, 1, "", "Print a shell completion script."},
     {"profile create", cmd_profile_create, "[NAME]", 0, 1, "kdf-memory=MIB",
@@ -91,19 +91,53 @@ lx_commands(void)
         return COMMANDS;
 }
 
-static void
-show_options(const struct lx_command *c)
+/* ---- what is not proven ------------------------------------------------------------------------ */
+
+/* Commands whose answer about the ledger carries no proof (yet): --verify must not be taken for one. */
+static const char *const UNPROVEN[] = {"chain tx", "register history", "rpc", NULL};
+
+bool
+lx_is_unproven(const struct lx_command *command)
 {
-        const char *at = c->options;
+        for (size_t i = 0; UNPROVEN[i] != NULL; i++)
+                if (strcmp(command->words, UNPROVEN[i]) == 0)
+                        return true;
+        return false;
+}
+
+/* ---- help -------------------------------------------------------------------------------------- */
+
+/* A row's options are words "name" or "name=VALUE"; @each is called for every one. */
+static void
+each_option(const char *options,
+    void (*each)(void *arg, const char *name, size_t len, const char *value, size_t value_len), void *arg)
+{
+        const char *at = options;
 
         while (*at != '\0') {
                 size_t len = strcspn(at, " "), name = strcspn(at, "= ");
 
-                printf("  --%.*s%s%.*s\n", (int)name, at, name < len ? " " : "",
-                    name < len ? (int)(len - name - 1) : 0, at + name + 1);
+                each(arg, at, name, name < len ? at + name + 1 : NULL, name < len ? len - name - 1 : 0);
                 at += len;
                 at += *at == ' ';
         }
+}
+
+static void
+show_option(void *arg, const char *name, size_t len, const char *value, size_t value_len)
+{
+        (void)arg;
+        printf("        --%.*s%s%.*s\n", (int)len, name, value != NULL ? " " : "", (int)value_len,
+            value != NULL ? value : "");
+}
+
+static void
+show_command(const struct lx_command *c)
+{
+        printf("  lx %s%s%s\n        %s\n", c->words, c->args[0] != '\0' ? " " : "", c->args, c->help);
+        each_option(c->options, show_option, NULL);
+        if (strcmp(c->words, "file verify") == 0)
+                printf("        -r is --recursive\n");
 }
 
 static const char global_help[] =
@@ -114,37 +148,169 @@ static const char global_help[] =
     "  --yes               answer confirmations with yes\n"
     "  --wait accepted|final   when a write returns (default final)\n"
     "  --secret-file FILE  password (line 1) and PIN (line 2), mode 0600\n"
-    "  --key-file FILE     sign with a device key file in place of the session\n";
+    "  --key-file FILE     sign with a device key file in place of the session\n"
+    "  --help              help for a command;  --version  the version\n";
+
+/* Whether the row is what @words names: the command itself, or its group. */
+static bool
+is_named(const struct lx_command *c, const char *words)
+{
+        size_t len = strlen(words);
+
+        return strncmp(c->words, words, len) == 0 && (c->words[len] == '\0' || c->words[len] == ' ');
+}
+
+size_t
+lx_show_help(const char *words)
+{
+        size_t shown = 0;
+
+        for (const struct lx_command *c = COMMANDS; c->words != NULL; c++)
+                if (strcmp(words, "all") == 0 || is_named(c, words)) {
+                        show_command(c);
+                        shown++;
+                }
+        return shown;
+}
+
+static void
+show_frame(bool before)
+{
+        if (before)
+                printf("Usage: lx [OPTION]... COMMAND [ARGUMENT]...\n\nCommands:\n");
+        else
+                printf("\nOptions of every command:\n%s\nExit status: 0 done and true, 1 checked and false, "
+                    "2 wrong usage, 3 node unreachable,\n4 refused by the node, 5 I/O error. "
+                    "lx help COMMAND, lx help all; manual: lx(1).\n", global_help);
+}
 
 int
 cmd_help(struct lx *lx)
 {
         char words[64] = "";
-        size_t shown = 0;
 
         for (int i = 0; i < lx->arg_count; i++)
                 (void)snprintf(words + strlen(words), sizeof(words) - strlen(words), "%s%s",
                     i > 0 ? " " : "", lx->args[i]);
-        if (words[0] == '\0')
-                printf("Usage: lx [OPTION]... COMMAND [ARGUMENT]...\n\nCommands:\n");
-        for (const struct lx_command *c = COMMANDS; c->words != NULL; c++) {
-                if (words[0] == '\0') {
-                        printf("  %-18s %-28s %s\n", c->words, c->args, c->help);
-                        continue;
-                }
-                if (strncmp(c->words, words, strlen(words)) != 0)
-                        continue;
-                printf("lx %s %s\n        %s\n", c->words, c->args, c->help);
-                show_options(c);
-                shown++;
-        }
-        if (words[0] == '\0')
-                printf("\nOptions of every command:\n%s\nExit status: 0 done and true, 1 checked and false, "
-                    "2 wrong usage, 3 node unreachable,\n4 refused by the node, 5 I/O error. Manual: lx(1).\n",
-                    global_help);
-        else if (shown == 0)
+        if (words[0] == '\0' || strcmp(words, "all") == 0)
+                show_frame(true);
+        if (words[0] == '\0') {
+                for (const struct lx_command *c = COMMANDS; c->words != NULL; c++)
+                        printf("  %-18s %-26s %s\n", c->words, c->args, c->help);
+        } else if (lx_show_help(words) == 0) {
                 return lx_fail(lx, LX_EXIT_USAGE, "there is no command %s: see lx help", words);
+        }
+        if (words[0] == '\0' || strcmp(words, "all") == 0)
+                show_frame(false);
         return LX_EXIT_TRUE;
+}
+
+/* ---- completion -------------------------------------------------------------------------------- */
+
+#define GLOBAL_WORDS "--datadir --rpc --json --verify --yes --wait --secret-file --key-file --help"
+
+static void
+print_option_word(void *arg, const char *name, size_t len, const char *value, size_t value_len)
+{
+        (void)arg;
+        (void)value;
+        (void)value_len;
+        printf(" --%.*s", (int)len, name);
+}
+
+/* A case that completes the value of an option: files, or the words of "a|b". */
+static void
+print_option_value(void *arg, const char *name, size_t len, const char *value, size_t value_len)
+{
+        bool file = value_len >= 4 && strncmp(value + value_len - 4, "FILE", 4) == 0;
+
+        (void)arg;
+        if (value == NULL)
+                return;
+        printf("  --%.*s) ", (int)len, name);
+        if (file)
+                printf("COMPREPLY=($(compgen -f -- \"$cur\"))");
+        else if (memchr(value, '|', value_len) != NULL && value[0] >= 'a' && value[0] <= 'z')
+                printf("COMPREPLY=($(compgen -W \"$(echo '%.*s' | tr '|' ' ')\" -- \"$cur\"))", (int)value_len, value);
+        else
+                printf(":");
+        printf("; return ;;\n");
+}
+
+static void
+print_value_word(void *arg, const char *name, size_t len, const char *value, size_t value_len)
+{
+        (void)arg;
+        (void)value_len;
+        if (value != NULL)
+                printf(" | --%.*s", (int)len, name);
+}
+
+/* What a command's arguments are: files, directories, words, or nothing that can be known. */
+static void
+print_arguments(const struct lx_command *c)
+{
+        if (c->args[0] >= 'a' && c->args[0] <= 'z')
+                printf("COMPREPLY=($(compgen -W \"$(echo '%.*s' | tr '|' ' ')\" -- \"$cur\")); ",
+                    (int)strcspn(c->args, " "), c->args);
+        if (strstr(c->args, "PATH") != NULL || strstr(c->args, "FILE") != NULL)
+                printf("COMPREPLY+=($(compgen -f -- \"$cur\"))");
+        else if (strstr(c->args, "DIR") != NULL)
+                printf("COMPREPLY+=($(compgen -d -- \"$cur\"))");
+        else
+                printf(":");
+}
+
+static void
+print_groups(void)
+{
+        const char *last = "";
+        size_t last_len = 0;
+
+        for (const struct lx_command *c = COMMANDS; c->words != NULL; c++) {
+                size_t len = strcspn(c->words, " ");
+
+                if (c->words[len] == '\0' || (len == last_len && strncmp(c->words, last, len) == 0))
+                        continue;
+                last = c->words;
+                last_len = len;
+                printf("  '%.*s') COMPREPLY=($(compgen -W \"", (int)len, c->words);
+                for (const struct lx_command *d = COMMANDS; d->words != NULL; d++)
+                        if (strncmp(d->words, c->words, len + 1) == 0)
+                                printf("%s ", d->words + len + 1);
+                printf("\" -- \"$cur\")) ;;\n");
+        }
+}
+
+/* One script for both: zsh runs it by its bash emulation. */
+static void
+print_completion(void)
+{
+        printf("_lx() {\n  local cur=\"${COMP_WORDS[COMP_CWORD]}\" prev=\"${COMP_WORDS[COMP_CWORD-1]}\" said='' i w\n"
+               "  COMPREPLY=()\n  case \"$prev\" in\n"
+               "  --datadir) COMPREPLY=($(compgen -d -- \"$cur\")); return ;;\n"
+               "  --rpc | --secret-file | --key-file) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
+               "  --wait) COMPREPLY=($(compgen -W 'accepted final' -- \"$cur\")); return ;;\n");
+        for (const struct lx_command *c = COMMANDS; c->words != NULL; c++)
+                each_option(c->options, print_option_value, NULL);
+        printf("  esac\n  for ((i = 1; i < COMP_CWORD; i++)); do\n    w=\"${COMP_WORDS[i]}\"\n    case \"$w\" in\n"
+               "    --datadir | --rpc | --secret-file | --key-file | --wait");
+        for (const struct lx_command *c = COMMANDS; c->words != NULL; c++)
+                each_option(c->options, print_value_word, NULL);
+        printf(") i=$((i + 1)) ;;\n    -*) ;;\n    *) said=\"$said${said:+ }$w\" ;;\n    esac\n  done\n"
+               "  case \"$said\" in\n  '') COMPREPLY=($(compgen -W \"");
+        for (const struct lx_command *c = COMMANDS; c->words != NULL; c++)
+                printf("%.*s ", (int)strcspn(c->words, " "), c->words);
+        printf(GLOBAL_WORDS "\" -- \"$cur\" | sort -u)) ;;\n");
+        print_groups();
+        for (const struct lx_command *c = COMMANDS; c->words != NULL; c++) {
+                printf("  '%s' | '%s '*) if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W \"", c->words, c->words);
+                each_option(c->options, print_option_word, NULL);
+                printf(" " GLOBAL_WORDS "\" -- \"$cur\")); else ");
+                print_arguments(c);
+                printf("; fi ;;\n");
+        }
+        printf("  esac\n}\ncomplete -o filenames -F _lx lx\n");
 }
 
 int
@@ -154,17 +320,9 @@ cmd_completion(struct lx *lx)
 
         if (!zsh && strcmp(lx->args[0], "bash") != 0)
                 return lx_fail(lx, LX_EXIT_USAGE, "completion is for bash or zsh");
+        printf("# Completion of lx: source <(lx completion %s)\n", lx->args[0]);
         if (zsh)
-                printf("#compdef lx\nautoload -U +X bashcompinit && bashcompinit\n");
-        printf("_lx() {\n  local cur=${COMP_WORDS[COMP_CWORD]} words=\"${COMP_WORDS[*]:1:COMP_CWORD-1}\"\n"
-               "  local all=\"");
-        for (const struct lx_command *c = COMMANDS; c->words != NULL; c++)
-                printf("%s\n", c->words);
-        printf("\"\n  if [[ $cur == --* ]]; then\n    COMPREPLY=($(compgen -W \"--datadir --rpc --json "
-               "--verify --yes --wait --secret-file --key-file\" -- \"$cur\")); return\n  fi\n"
-               "  local next; next=$(sed -n \"s/^${words:+$words }\\([a-z-]*\\).*/\\1/p\" <<<\"$all\" | sort -u)\n"
-               "  COMPREPLY=($(compgen -W \"$next\" -- \"$cur\"))\n"
-               "  [[ ${#COMPREPLY[@]} -gt 0 ]] || COMPREPLY=($(compgen -f -- \"$cur\"))\n}\n"
-               "complete -F _lx lx\n");
+                printf("autoload -Uz compinit bashcompinit\n(( $+functions[compdef] )) || compinit -u\nbashcompinit\n");
+        print_completion();
         return LX_EXIT_TRUE;
 }

@@ -160,6 +160,43 @@ lx_hex_of(const struct lx_hash *hash, char out[65])
         return out;
 }
 
+/* ---- colours ----------------------------------------------------------------------------------- */
+
+static bool
+is_coloured(void)
+{
+        const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
+
+        return isatty(1) == 1 && (no == NULL || no[0] == '\0') && term != NULL && strcmp(term, "dumb") != 0;
+}
+
+const char *
+lx_color(enum lx_color color)
+{
+        if (!is_coloured())
+                return "";
+        return color == LX_GOOD ? "\033[32m" : color == LX_BAD ? "\033[1;31m" : "\033[33m";
+}
+
+const char *
+lx_color_off(void)
+{
+        return is_coloured() ? "\033[0m" : "";
+}
+
+bool
+lx_number_option(struct lx *lx, const char *name, uint64_t min, uint64_t max, uint64_t def, uint64_t *out)
+{
+        const char *value = lx_option(lx, name);
+
+        *out = def;
+        if (value == NULL || (lx_parse_number(value, out) && *out >= min && *out <= max))
+                return true;
+        (void)lx_fail(lx, 0, "--%s is a number from %llu to %llu, not \"%.40s\"", name, (unsigned long long)min,
+            (unsigned long long)max, value);
+        return false;
+}
+
 /* ---- progress ---------------------------------------------------------------------------------- */
 
 void

@@ -110,6 +110,8 @@ main(int argc, char **argv)
                         err = serve(&conf, &why);
                 }
                 status = err == LX_OK ? EXIT_FINE : complain(err, &why);
+                if (conf.restore != NULL && (err == LX_ERR_ABSENT || err == LX_ERR_EXISTS))
+                        status = EXIT_BAD_USAGE;
         }
         options_clear(&conf);
         return status;

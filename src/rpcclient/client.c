@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,6 +172,20 @@ base64(struct lx_span in, char *out)
         *out = '\0';
 }
 
+/* The cookie goes to this machine only: over a network anybody could read it. */
+static bool
+is_loopback(int fd)
+{
+        struct sockaddr_storage addr;
+        socklen_t len = sizeof(addr);
+
+        if (getpeername(fd, (struct sockaddr *)&addr, &len) != 0)
+                return false;
+        if (addr.ss_family == AF_INET)
+                return ntohl(((struct sockaddr_in *)&addr)->sin_addr.s_addr) >> 24 == 127;
+        return addr.ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&((struct sockaddr_in6 *)&addr)->sin6_addr);
+}
+
 /* The cookie is new at every start of the node: read it with every connection. */
 static void
 load_cookie(struct rpcclient *client)
@@ -178,7 +193,6 @@ load_cookie(struct rpcclient *client)
         char *path = join(client->datadir, ".cookie"), encoded[128];
         struct lx_buf cookie = {0};
 
-        client->auth[0] = '\0';
         if (lx_file_read(path, 90, &cookie, NULL) == LX_OK) {
                 base64(lx_buf_span(&cookie), encoded);
                 (void)snprintf(client->auth, sizeof(client->auth), "Authorization: Basic %s\r\n", encoded);
@@ -194,9 +208,10 @@ ensure_connection(struct rpcclient *client, struct lx_why *why)
 
         if (client->fd >= 0)
                 return LX_OK;
-        if (client->unix_path == NULL)
-                load_cookie(client);
         client->fd = client->unix_path != NULL ? connect_unix(client) : connect_tcp(client);
+        client->auth[0] = '\0';
+        if (client->fd >= 0 && client->unix_path == NULL && is_loopback(client->fd))
+                load_cookie(client);
         if (client->fd < 0) {
                 lx_why_set(why, "no node answers on %s (%s): start one with lxnoded --dev, or name it "
                     "with --rpc", place(client), strerror(errno));
@@ -321,7 +336,7 @@ read_error(struct rpcclient *client, const json_t *error, struct lx_why *why)
         lx_why_set(why, "%s", message != NULL ? message : "the node refused without a reason");
         if (code <= CODE_OURS && code > CODE_OURS - LX_ERR_COUNT_)
                 return (enum lx_err)(CODE_OURS - code);
-        return code == -32602 ? LX_ERR_USAGE : LX_ERR_RULE;
+        return code == -32602 || code == -32601 ? LX_ERR_USAGE : LX_ERR_RULE;
 }
 
 static enum lx_err

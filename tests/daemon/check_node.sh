@@ -10,6 +10,7 @@ chmod 600 "$work"/secret*
 start
 expect 0 profile create alice --secret-file "$work/secret" --kdf-memory 64
 grep -A2 'Recovery words' "$work/err" | tail -1 >"$work/words"
+chmod 600 "$work/words"
 [ "$(wc -w <"$work/words")" = 24 ] || fail "no 24 words"
 expect 4 profile create alice --secret-file "$work/secret" --kdf-memory 64
 printf 'short\n1\n' >"$work/weak"; chmod 600 "$work/weak"
