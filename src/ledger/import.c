@@ -479,6 +479,18 @@ ledger_import_put(struct ledger_import *import, const struct ledger_want *want,
         return LX_OK;
 }
 
+enum lx_err
+ledger_import_flush(struct ledger_import *import, struct lx_why *why)
+{
+        struct lld_batch *batch = lld_batch_new_import(import->ledger->db);
+        enum lx_err err;
+
+        import_put_meta(batch, &import->meta);
+        err = lld_batch_commit(batch, true, why);
+        lld_batch_free(batch);
+        return err;
+}
+
 /* ---- the end ----------------------------------------------------------------------------------- */
 
 /* The block's transactions are kept with the first batch of the end. */

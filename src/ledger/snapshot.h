@@ -110,6 +110,9 @@ LX_MUST_CHECK enum lx_err ledger_import_wants(struct ledger_import *import,
 LX_MUST_CHECK enum lx_err ledger_import_put(struct ledger_import *import,
     const struct ledger_want *want, const uint8_t *bytes, size_t len, struct lx_why *why);
 
+/** Make what was imported so far durable: headers and pieces are written without fsync. */
+LX_MUST_CHECK enum lx_err ledger_import_flush(struct ledger_import *import, struct lx_why *why);
+
 /**
  * Nothing is wanted any more: derive the rest and make the height the tip. The transactions of that
  * block (ids as in its root) may be given to be kept with it. The import is consumed on LX_OK.

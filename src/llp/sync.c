@@ -40,7 +40,8 @@ llp_sync_pick_peer(struct llp_sync *sync, uint64_t height, uint32_t not_peer)
                 struct sync_peer *peer = sync->peer[i];
 
                 if (!peer->bad && peer->has_status && peer->handle != not_peer &&
-                    peer->status.height >= height && peer->status.earliest <= height &&
+                    (height == ANY_HEIGHT ||
+                        (peer->status.height >= height && peer->status.earliest <= height)) &&
                     peer->under_way < LLP_SYNC_INFLIGHT_MAX &&
                     peer->pause_until_ms <= sync->now_ms && is_better(peer, best))
                         best = peer;
@@ -286,9 +287,10 @@ take_not_found(struct llp_sync *sync, struct sync_peer *peer, const uint8_t *byt
         ask = find_ask(sync, peer->handle, id);
         if (ask == NULL)
                 return LX_OK;
-        peer->pause_until_ms = sync->now_ms + 500;
-        if (ask->type != LLP_GET_BLOB)
+        if (ask->type != LLP_GET_BLOB) {
+                peer->pause_until_ms = sync->now_ms + 500;
                 llp_sync_punish(sync, peer->handle, 5, "does not have what its status promises");
+        }
         fail_ask(sync, ask, true);
         return LX_OK;
 }
@@ -542,6 +544,9 @@ llp_sync_deadline_ms(const struct llp_sync *sync)
                 at = earlier(at, sync->lag_since_ms + LAG_MS);
         if (llp_sync_is_serving(sync))
                 at = earlier(at, sync->now_ms + 5);
+        for (size_t i = 0; i < sync->fetch_count; i++)
+                if (sync->fetch[i].state == PART_WANTED && sync->fetch[i].after_ms > sync->now_ms)
+                        at = earlier(at, sync->fetch[i].after_ms);
         if (sync->snapshot != NULL)
                 at = earlier(at, sync->now_ms + 100);
         return at;

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define BLOB_TRIES_MAX 64 /* then a leaf list that nobody has is given up for this time */
+#define BLOB_TRIES_MAX 16 /* then a leaf list that nobody has is done without */
 
 bool
 llp_sync_fetch_blob(struct llp_sync *sync, unsigned kind, const struct lx_hash *root)
@@ -40,11 +40,12 @@ remove_fetch(struct llp_sync *sync, struct fetch *fetch)
 
 /* From the beginning, of somebody else. */
 static void
-begin_again(struct fetch *fetch)
+begin_again(struct llp_sync *sync, struct fetch *fetch)
 {
         fetch->state = PART_WANTED;
         fetch->offset = fetch->total = 0;
         fetch->tried++;
+        fetch->after_ms = sync->now_ms + (fetch->tried < 50 ? 100ull * fetch->tried : 5000);
 }
 
 void
@@ -57,7 +58,7 @@ llp_sync_plan_blobs(struct llp_sync *sync)
                     .offset = fetch->offset};
                 struct sync_peer *peer = NULL;
 
-                if (fetch->state != PART_WANTED)
+                if (fetch->state != PART_WANTED || sync->now_ms < fetch->after_ms)
                         continue;
                 if (fetch->offset > 0)
                         peer = llp_sync_find_peer(sync, fetch->peer);
@@ -66,7 +67,7 @@ llp_sync_plan_blobs(struct llp_sync *sync)
                 if (peer == NULL) {
                         fetch->offset = request.offset = 0;
                         peer = llp_sync_pick_peer(
-                            sync, sync->tip, fetch->tried % 2 == 1 ? fetch->peer : 0);
+                            sync, ANY_HEIGHT, fetch->tried % 2 == 1 ? fetch->peer : 0);
                 }
                 if (peer == NULL)
                         continue;
@@ -104,7 +105,7 @@ llp_sync_blob_came(struct llp_sync *sync, struct ask *ask)
         }
         if (err != LX_OK) {
                 llp_sync_punish(sync, ask->peer, 100, "a blob's bytes: %s", lx_err_text(err));
-                begin_again(fetch);
+                begin_again(sync, fetch);
                 return;
         }
         fetch->total = total;
@@ -121,8 +122,10 @@ llp_sync_blob_failed(struct llp_sync *sync, const struct ask *ask, bool absent)
 
         if (fetch == NULL)
                 return;
-        begin_again(fetch);
+        begin_again(sync, fetch);
         /* A block waits for its manifest; leaf hashes are only passed on. */
-        if (absent && fetch->kind != LEDGER_BLOB_MANIFEST && fetch->tried >= BLOB_TRIES_MAX)
+        if (absent && fetch->kind != LEDGER_BLOB_MANIFEST && fetch->tried >= BLOB_TRIES_MAX) {
+                llp_sync_snapshot_skip_blob(sync, fetch->kind, &fetch->root);
                 remove_fetch(sync, fetch);
+        }
 }

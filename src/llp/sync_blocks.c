@@ -221,6 +221,8 @@ body_checked(struct llp_sync *sync, struct body *body)
 void
 llp_sync_blocks_failed(struct llp_sync *sync, const struct ask *ask)
 {
+        if (llp_sync_snapshot_block_failed(sync, ask))
+                return;
         for (unsigned i = 0; i < ask->request.count; i++) {
                 struct ahead *ahead = llp_sync_ahead(sync, ask->request.from + i);
 
@@ -267,9 +269,12 @@ take_blocks(struct llp_sync *sync, struct ask *ask, struct parcel *parcel)
 void
 llp_sync_blocks_came(struct llp_sync *sync, struct ask *ask)
 {
-        struct parcel *parcel = lx_alloc(sizeof(*parcel));
+        struct parcel *parcel;
         enum lx_err err;
 
+        if (llp_sync_snapshot_block_came(sync, ask))
+                return;
+        parcel = lx_alloc(sizeof(*parcel));
         parcel->refs = 1;
         parcel->bytes = ask->bytes;
         ask->bytes = (struct lx_buf){0};

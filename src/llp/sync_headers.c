@@ -189,19 +189,23 @@ static bool
 settle_run(struct llp_sync *sync, struct run *run)
 {
         bool importing = llp_sync_snapshot_height(sync) > 0;
-        unsigned i = 0;
+        unsigned i = 0, first;
 
         if (importing ? !llp_sync_snapshot_has_room(sync)
                       : sync->ahead_count + run->got > LLP_SYNC_AHEAD_MAX)
                 return false;
         while (i < run->got && run->entry[i].header.height <= sync->verified.height)
                 i++; /* The engine was faster. */
-        for (; i < run->got; i++) {
+        for (first = i; i < run->got; i++) {
                 const char *wrong = first_wrong(sync, &run->entry[i].header);
 
                 if (wrong != NULL) {
                         llp_sync_punish(sync, run->peer, 100, "header %llu does not follow: %s",
                             (unsigned long long)(run->from + i), wrong);
+                        if (importing) {
+                                run->got = i;
+                                llp_sync_snapshot_headers(sync, run, first);
+                        }
                         run->from = sync->verified.height + 1;
                         run->count -= i;
                         reset_run(run);
@@ -212,7 +216,7 @@ settle_run(struct llp_sync *sync, struct run *run)
                         (void)llp_sync_push_ahead(sync, &run->entry[i]);
         }
         if (importing)
-                llp_sync_snapshot_headers(sync, run);
+                llp_sync_snapshot_headers(sync, run, first);
         return true;
 }
 
@@ -281,6 +285,8 @@ llp_sync_plan_headers(struct llp_sync *sync)
         uint64_t top = import > 0 ? import : sync->tip + LLP_SYNC_AHEAD_MAX;
         uint64_t next = sync->verified.height + 1;
 
+        if (llp_sync_snapshot_holds(sync))
+                return;
         llp_sync_settle_headers(sync);
         if (top > claimed)
                 top = claimed;

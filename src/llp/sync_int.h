@@ -27,6 +27,7 @@
 #define STRIKES_MAX 3
 #define PEERS_MAX 256
 #define FETCHES_MAX 8
+#define ANY_HEIGHT UINT64_MAX       /* of a question that has none */
 
 /* A question of another node that waits for its answer to be made or sent. */
 struct served {
@@ -121,6 +122,7 @@ struct fetch {
         uint32_t peer, ask;
         enum part_state state;
         unsigned tried;         /* how often it began */
+        uint64_t after_ms;      /* not asked for before */
 };
 
 struct snapshot_sync; /* sync_snapshot.c */
@@ -231,8 +233,16 @@ void llp_sync_piece_failed(struct llp_sync *sync, const struct ask *ask);
 void llp_sync_snapshot_free(struct snapshot_sync *snapshot);
 /** While an import runs: the height up to which headers are wanted; else 0. */
 uint64_t llp_sync_snapshot_height(const struct llp_sync *sync);
-/** Take the headers of a settled run. */
-void llp_sync_snapshot_headers(struct llp_sync *sync, struct run *run);
+/** Take the headers of a settled run, from its entry @first on. */
+void llp_sync_snapshot_headers(struct llp_sync *sync, struct run *run, unsigned first);
+/** Whether headers and blocks must wait for it. */
+bool llp_sync_snapshot_holds(const struct llp_sync *sync);
+/** The answer to its question for a block; false: it is not its question. */
+bool llp_sync_snapshot_block_came(struct llp_sync *sync, struct ask *ask);
+/** That question failed; false: it is not its question. */
+bool llp_sync_snapshot_block_failed(struct llp_sync *sync, const struct ask *ask);
+/** Nobody has this leaf list: it is done without. */
+void llp_sync_snapshot_skip_blob(struct llp_sync *sync, unsigned kind, const struct lx_hash *root);
 /** Whether there is room for another run's headers. */
 bool llp_sync_snapshot_has_room(const struct llp_sync *sync);
 

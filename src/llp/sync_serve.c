@@ -155,7 +155,13 @@ run_serve(struct lx_job *lx)
         } else if (job->type == LLP_GET_BLOB) {
                 job->err = make_blob(job);
         } else {
-                job->err = LX_ERR_ABSENT;
+                struct ledger_want want = {.section = (enum ledger_section)job->request.section,
+                    .tree = job->request.tree,
+                    .key = job->request.key,
+                    .offset = job->request.offset};
+
+                job->err =
+                    ledger_snapshot_piece(job->view, job->request.from, &want, &job->out);
         }
         if (job->err == LX_OK && job->out.len == 0)
                 job->err = LX_ERR_ABSENT;
