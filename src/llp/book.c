@@ -202,12 +202,12 @@ llp_book_pick(const struct llp_book *book, uint64_t now_ms, uint64_t random,
         for (size_t i = 0; i < book->count; i++) {
                 const struct llp_book_node *node = &book->nodes[(random + i) % book->count]->pub;
 
-                if (!allows(arg, node))
-                        continue;
                 if (node->next_try_ms > now_ms) {
                         next_ms = node->next_try_ms < next_ms ? node->next_try_ms : next_ms;
                         continue;
                 }
+                if (!allows(arg, node))
+                        continue;
                 if (any == NULL || (any->good_ms == 0 && node->good_ms > 0))
                         any = node;
                 if (any->good_ms > 0)

@@ -124,11 +124,15 @@ static bool
 is_due(const struct llp_swarm *swarm, size_t i, uint64_t *next_ms)
 {
         const struct target *target = &swarm->targets[i];
+        struct llp_culprit who = {.kind = LLP_CULPRIT_KEY};
 
         if (!target->used || target->peer != 0 || target->resolving)
                 return false;
         if (target->place.has_id && swarm_is_connected(swarm, target->place.id))
                 return false;
+        memcpy(who.b, target->place.id, sizeof(who.b));
+        if (target->place.has_id && llp_bans_find(swarm->bans, &who, swarm_wall(swarm)) != NULL)
+                return false; /* the operator changed their mind */
         if (target->next_try_ms <= swarm->now_ms)
                 return true;
         if (target->next_try_ms < *next_ms)

@@ -203,12 +203,12 @@ is_welcome(struct slot *slot)
                 swarm_close(slot, LLP_BYE_DUPLICATE, "that is the node itself");
                 return false;
         }
-        if (swarm_is_fixed(swarm, &slot->id))
-                return settle_duplicate(swarm, slot);
         if (llp_bans_find(swarm->bans, &who, swarm_wall(swarm)) != NULL) {
                 swarm_close(slot, LLP_BYE_BANNED, "you are banned here");
                 return false;
         }
+        if (swarm_is_fixed(swarm, &slot->id))
+                return settle_duplicate(swarm, slot);
         if (!settle_duplicate(swarm, slot))
                 return false;
         if (slot->inbound && (swarm_count_in(swarm, NULL, SLOT_UP) >= swarm->options.in_max ||

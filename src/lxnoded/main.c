@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "crypto/secret.h"
 #include "lxnoded/node.h"
+#include "lxnoded/peers.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -99,6 +100,8 @@ main(int argc, char **argv)
                         err = lx_crypto_init();
                 if (err == LX_OK)
                         err = open_log(&conf, &why);
+                if (err == LX_OK)
+                        err = peers_check(&conf, &why);
                 if (err == LX_OK && conf.check_config)
                         printf("the configuration is fine\n");
                 else if (err == LX_OK && conf.check_db)

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define LISTEN_DEFAULT "[::]:5389"
+#define INBOUND_MAX 256
 #define LISTEN_DEFAULT_4 "0.0.0.0:5389" /* where there is no IPv6 */
 
 struct peers {
@@ -89,7 +90,7 @@ on_message(void *arg, uint32_t peer, unsigned type, const uint8_t *bytes, size_t
 
 /* ---- options ------------------------------------------------------------------------------------ */
 
-/* Each line of @list to @add. */
+/* Each line of @list to @add (NULL: only checked). */
 static enum lx_err
 each(const char *list, const char *option, struct llp_swarm *swarm,
     enum lx_err (*add)(struct llp_swarm *swarm, const struct llp_place *place, struct lx_why *why),
@@ -105,13 +106,26 @@ each(const char *list, const char *option, struct llp_swarm *swarm,
 
                 (void)snprintf(text, sizeof(text), "%.*s", (int)(len < 511 ? len : 511), list);
                 err = llp_place_parse(text, &place, &inner);
-                if (err == LX_OK)
+                if (err == LX_OK && add != NULL)
                         err = add(swarm, &place, &inner);
                 if (err != LX_OK)
                         lx_why_set(why, "--%s: %s", option, inner.text);
                 list += len + (list[len] == '\n');
         }
         return err;
+}
+
+enum lx_err
+peers_check(const struct node_conf *conf, struct lx_why *why)
+{
+        enum lx_err err = each(conf->peers, "peer", NULL, NULL, why);
+
+        if (conf->inbound_max < 1 || conf->inbound_max > INBOUND_MAX) {
+                lx_why_set(why, "inbound-max is 1 to %d, not %llu (nobody: --listen none)", INBOUND_MAX,
+                    (unsigned long long)conf->inbound_max);
+                return LX_ERR_USAGE;
+        }
+        return err == LX_OK ? each(conf->seeds, "seed", NULL, NULL, why) : err;
 }
 
 static enum lx_err

@@ -33,6 +33,8 @@ struct peers_options {
  */
 LX_MUST_CHECK enum lx_err peers_open(
     const struct peers_options *options, struct peers **out_peers, struct lx_why *why);
+/** Whether --peer, --seed and --inbound-max are right, for --check-config. LX_ERR_USAGE. */
+LX_MUST_CHECK enum lx_err peers_check(const struct node_conf *conf, struct lx_why *why);
 /** How the machines above speak to peers; lives as long as the peers. */
 const struct llp_net *peers_net(const struct peers *peers);
 /** The shell, for RPC. */

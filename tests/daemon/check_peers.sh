@@ -87,6 +87,9 @@ for bad in "--peer x@127.0.0.1:1" "--listen nowhere" "--seed 127.0.0.1"; do
         "$build/lxnoded" --dev --datadir "$work/c" --rpc-listen none $bad >/dev/null 2>"$work/err" && fail "$bad was taken"
         grep -q -e "${bad%% *}\|HOST:PORT\|ADDRESS:PORT" "$work/err" || fail "$bad: $(cat "$work/err")"
 done
+"$build/lxnoded" --check-config --datadir "$work/c" --peer x@h:1 >/dev/null 2>&1 && fail "--check-config takes a bad peer"
+"$build/lxnoded" --check-config --datadir "$work/c" --peer "$id@h:1" --peer "$id@[::1]:1" --seed h:1 >/dev/null ||
+        fail "--check-config refuses good peers"
 
 # one address does its worst
 peer=$(lx --json peer list | jq '.peers[0].peer')

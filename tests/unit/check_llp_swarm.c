@@ -580,6 +580,13 @@ START_TEST(bans_by_hand)
         ck_assert_int_eq(llp_swarm_unban(b->swarm, hex, &why), LX_ERR_ABSENT);
         pass(world, 70000);
         ck_assert_uint_eq(up(b), 1);
+        id = llp_swarm_id(b->swarm); /* also of a peer that was given */
+        lx_hex(id.b, 32, hex);
+        ck_assert_int_eq(llp_swarm_ban(a->swarm, hex, 100, "enough", world->now_ms, NULL), LX_OK);
+        pass(world, 90000);
+        ck_assert_uint_eq(up(a), 0);
+        pass(world, 90000);
+        ck_assert_uint_eq(up(a), 1);
         world_free(world);
 }
 END_TEST
