@@ -2,6 +2,7 @@
 #include "config.h"
 #include "crypto/ecdh.h"
 
+#include "crypto/ctime.h"
 #include "crypto/secret.h"
 
 #include <secp256k1.h>
@@ -16,11 +17,14 @@ lx_ecdh_point(const uint8_t sec[LX_SECKEY_LEN], struct lx_point *out_point)
         secp256k1_context *ctx = secp256k1_context_create(SECP256K1_CONTEXT_NONE);
         secp256k1_pubkey pub;
         size_t len = LX_POINT_LEN;
-        bool made = secp256k1_ec_pubkey_create(ctx, &pub, sec) == 1;
+        int made = secp256k1_ec_pubkey_create(ctx, &pub, sec);
 
-        if (made)
+        lx_declassify(&made, sizeof(made)); /* whether it is a scalar; the point is public */
+        if (made) {
                 (void)secp256k1_ec_pubkey_serialize(
                     ctx, out_point->b, &len, &pub, SECP256K1_EC_COMPRESSED);
+                lx_declassify(out_point->b, LX_POINT_LEN);
+        }
         secp256k1_context_destroy(ctx);
         return made ? LX_OK : LX_ERR_RANGE;
 }
@@ -30,11 +34,15 @@ lx_ecdh(const uint8_t sec[LX_SECKEY_LEN], const struct lx_point *point, uint8_t 
 {
         const secp256k1_context *ctx = secp256k1_context_static;
         secp256k1_pubkey pub;
+        int ok = secp256k1_ec_pubkey_parse(ctx, &pub, point->b, LX_POINT_LEN);
 
-        if (!secp256k1_ec_pubkey_parse(ctx, &pub, point->b, LX_POINT_LEN))
+        lx_declassify(&ok, sizeof(ok));
+        if (!ok)
                 return LX_ERR_FORMAT;
         /* NULL: the library's own hash function is SHA-256 of the compressed point. */
-        return secp256k1_ecdh(ctx, out, &pub, sec, NULL, NULL) ? LX_OK : LX_ERR_RANGE;
+        ok = secp256k1_ecdh(ctx, out, &pub, sec, NULL, NULL);
+        lx_declassify(&ok, sizeof(ok));
+        return ok ? LX_OK : LX_ERR_RANGE;
 }
 
 enum lx_err
@@ -42,13 +50,15 @@ lx_ecdh_even(const uint8_t sec[LX_SECKEY_LEN], uint8_t out[LX_SECKEY_LEN])
 {
         struct lx_point point;
         enum lx_err err = lx_ecdh_point(sec, &point);
+        int ok = 1;
 
         if (err != LX_OK)
                 return err;
         memmove(out, sec, LX_SECKEY_LEN);
-        if (point.b[0] != EVEN && !secp256k1_ec_seckey_negate(secp256k1_context_static, out))
-                return LX_ERR_RANGE;
-        return LX_OK;
+        if (point.b[0] != EVEN) /* a point is public */
+                ok = secp256k1_ec_seckey_negate(secp256k1_context_static, out);
+        lx_declassify(&ok, sizeof(ok));
+        return ok ? LX_OK : LX_ERR_RANGE;
 }
 
 struct lx_point
