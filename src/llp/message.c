@@ -71,8 +71,8 @@ llp_class_queue_max(enum llp_prio prio)
 {
         static const size_t MAX[LLP_PRIO_COUNT_] = {
             [LLP_PRIO_VOTE] = 1u << 20,
-            [LLP_PRIO_PART] = 4u << 20,
-            [LLP_PRIO_TX] = 2u << 20,
+            [LLP_PRIO_PART] = 2u << 20,
+            [LLP_PRIO_TX] = 1u << 20,
             [LLP_PRIO_SYNC] = 512u * 1024,
             [LLP_PRIO_CHAT] = 64u * 1024,
         };
