@@ -268,7 +268,7 @@ lx_pool_for(struct lx_pool *pool, size_t count, void (*fn)(void *arg, size_t i),
         struct share share = {.fn = fn, .arg = arg, .count = count};
         size_t helpers = pool != NULL && count > 1 ? pool->thread_count : 0;
 
-        if (helpers >= count)
+        if (helpers > 0 && helpers >= count)
                 helpers = count - 1;
         pthread_mutex_init(&share.lock, NULL);
         pthread_cond_init(&share.over, NULL);
