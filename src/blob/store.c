@@ -255,6 +255,9 @@ publish(struct blob_store *store, struct stage *stage, struct lx_why *why)
                 snprintf(dir, sizeof(dir), "%s/%s", store->dir, store->kinds[stage->kind].name);
                 err = lx_file_sync_dir(dir, why);
         }
+        /* A name that a crash could take back must not be found. */
+        if (err != LX_OK)
+                unlink(path);
         if (err == LX_OK) {
                 store->count++;
                 store->bytes += stage->total;
