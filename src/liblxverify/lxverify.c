@@ -256,6 +256,10 @@ lxv_file_check(const struct lxv_crypto *crypto, const uint8_t root_bytes[32], ui
         uint64_t end = offset + bytes.len, count = merkle_file_pages(bytes.len);
         size_t path_count = path.len / LX_HASH_LEN;
 
+        if (length == 0 && offset == 0 && bytes.len == 0 && path.len == 0) {
+                merkle_log_empty_root(&ops.hash, &leaves[0]);
+                return lx_hash_eq(&leaves[0], &root) ? LXV_OK : LXV_PROOF;
+        }
         if (offset % MERKLE_FILE_PAGE != 0 || offset > length || bytes.len > length - offset ||
             count == 0 || count > LXV_PAGES_MAX || (bytes.len % MERKLE_FILE_PAGE != 0 && end != length))
                 return LXV_RANGE;

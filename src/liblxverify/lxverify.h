@@ -105,7 +105,7 @@ LXV_API enum lxv_result lxv_history_check(const struct lxv_crypto *crypto, const
 #define LXV_PAGES_MAX 64
 /**
  * @bytes are those of the file of @length bytes with @root from @offset (a multiple of 4096) on: whole
- * pages (at most LXV_PAGES_MAX), the file's last page cut where the file ends.
+ * pages (at most LXV_PAGES_MAX), the file's last page cut where the file ends; of a file of no bytes, none.
  */
 LXV_API enum lxv_result lxv_file_check(const struct lxv_crypto *crypto, const uint8_t root[32],
     uint64_t length, uint64_t offset, struct lxv_part bytes, struct lxv_part path);
