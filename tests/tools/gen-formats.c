@@ -477,7 +477,7 @@ make_files(void)
         json_t *list = json_array();
 
         for (size_t i = 0; i < 40000; i++)
-                bytes[i] = (uint8_t)(i * i >> 3);
+                bytes[i] = (uint8_t)(i * 2654435761u >> 13);
         for (size_t n = 0; n < sizeof(lengths) / sizeof(lengths[0]); n++) {
                 uint64_t count = merkle_file_pages(lengths[n]);
                 struct lx_hash leaves[10], root;

@@ -568,7 +568,7 @@ START_TEST(file_ranges)
 
         file_length = sizeof(bytes);
         for (size_t i = 0; i < sizeof(bytes); i++)
-                bytes[i] = (uint8_t)(i * i >> 5);
+                bytes[i] = (uint8_t)(i * 2654435761u >> 13);
         for (size_t i = 0; i < 10; i++) {
                 uint8_t page[4096] = {0};
 
