@@ -2,6 +2,8 @@
 #include "config.h"
 #include "crypto/sign.h"
 
+#include "crypto/ctime.h"
+
 #include <secp256k1.h>
 #include <secp256k1_extrakeys.h>
 #include <secp256k1_schnorrsig.h>
@@ -17,10 +19,14 @@ new_context(void)
         return secp256k1_context_create(SECP256K1_CONTEXT_NONE);
 }
 
+/* Whether @sec is a scalar may be known: it is, but for one in 2^128. */
 static enum lx_err
 load_keypair(const secp256k1_context *ctx, const uint8_t *sec, secp256k1_keypair *out_pair)
 {
-        return secp256k1_keypair_create(ctx, out_pair, sec) ? LX_OK : LX_ERR_RANGE;
+        int ok = secp256k1_keypair_create(ctx, out_pair, sec);
+
+        lx_declassify(&ok, sizeof(ok));
+        return ok ? LX_OK : LX_ERR_RANGE;
 }
 
 enum lx_err
@@ -30,13 +36,15 @@ lx_sign_pubkey(const uint8_t sec[LX_SECKEY_LEN], struct lx_pubkey *out_key)
         secp256k1_keypair pair;
         secp256k1_xonly_pubkey pub;
         enum lx_err err = load_keypair(ctx, sec, &pair);
+        int ok = 1;
 
-        if (err == LX_OK && (!secp256k1_keypair_xonly_pub(ctx, &pub, NULL, &pair) ||
-                                !secp256k1_xonly_pubkey_serialize(ctx, out_key->b, &pub)))
-                err = LX_ERR_RANGE;
+        if (err == LX_OK)
+                ok = secp256k1_keypair_xonly_pub(ctx, &pub, NULL, &pair) &
+                    secp256k1_xonly_pubkey_serialize(ctx, out_key->b, &pub);
+        lx_declassify(&ok, sizeof(ok));
         explicit_bzero(&pair, sizeof(pair));
         secp256k1_context_destroy(ctx);
-        return err;
+        return ok ? err : LX_ERR_RANGE;
 }
 
 enum lx_err
@@ -46,12 +54,14 @@ lx_sign(const uint8_t sec[LX_SECKEY_LEN], const struct lx_hash *msg, const uint8
         secp256k1_context *ctx = new_context();
         secp256k1_keypair pair;
         enum lx_err err = load_keypair(ctx, sec, &pair);
+        int ok = 1;
 
-        if (err == LX_OK && !secp256k1_schnorrsig_sign32(ctx, out_sig->b, msg->b, &pair, aux))
-                err = LX_ERR_RANGE;
+        if (err == LX_OK)
+                ok = secp256k1_schnorrsig_sign32(ctx, out_sig->b, msg->b, &pair, aux);
+        lx_declassify(&ok, sizeof(ok));
         explicit_bzero(&pair, sizeof(pair));
         secp256k1_context_destroy(ctx);
-        return err;
+        return ok ? err : LX_ERR_RANGE;
 }
 
 bool
