@@ -16,15 +16,15 @@
  * Returns LX_OK, LX_ERR_ABSENT, LX_ERR_DENIED, LX_ERR_FORMAT (not a regular file), LX_ERR_LIMIT
  * (larger than @max), LX_ERR_IO.
  */
-LX_MUST_CHECK enum lx_err lx_file_read(
-    const char *path, size_t max, struct lx_buf *out, struct lx_why *why);
+LX_MUST_CHECK enum lx_err
+lx_file_read(const char *path, size_t max, struct lx_buf *out, struct lx_why *why);
 
 /**
  * Replace @path by @len bytes with permissions @mode: a new file beside it, fsync, rename, fsync
  * of the directory. Returns LX_OK, LX_ERR_DENIED, LX_ERR_FULL, LX_ERR_IO; then @path is as it was.
  */
-LX_MUST_CHECK enum lx_err lx_file_write(
-    const char *path, const void *bytes, size_t len, unsigned mode, struct lx_why *why);
+LX_MUST_CHECK enum lx_err
+lx_file_write(const char *path, const void *bytes, size_t len, unsigned mode, struct lx_why *why);
 
 /** Make directory @path and its missing parents with permissions @mode; each new one survives a power cut. */
 LX_MUST_CHECK enum lx_err lx_file_mkdirs(const char *path, unsigned mode, struct lx_why *why);

@@ -59,7 +59,8 @@ lx_log(enum lx_log_category cat, enum lx_log_level level, const char *what, cons
         if (!lx_log_is_on(cat, level))
                 return;
         lx_walltime_format(lx_clock_walltime(), when);
-        n = snprintf(line, sizeof(line), "%s %s %s \"%s\" ", when, LEVELS[level], CATEGORIES[cat], what);
+        n = snprintf(
+            line, sizeof(line), "%s %s %s \"%s\" ", when, LEVELS[level], CATEGORIES[cat], what);
         len = n < 0 ? 0 : (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1;
         va_start(ap, fmt);
         n = vsnprintf(line + len, sizeof(line) - len, fmt, ap);

@@ -13,19 +13,26 @@
 
 #include <stdint.h>
 
-enum lx_log_level { LX_LOG_ERROR, LX_LOG_WARN, LX_LOG_NOTICE, LX_LOG_INFO, LX_LOG_DEBUG, LX_LOG_TRACE };
+enum lx_log_level {
+        LX_LOG_ERROR,
+        LX_LOG_WARN,
+        LX_LOG_NOTICE,
+        LX_LOG_INFO,
+        LX_LOG_DEBUG,
+        LX_LOG_TRACE
+};
 
 /* The categories are the folders. */
-#define LX_LOG_CATEGORIES(X)                                                                       \
-        X(NODE, "node")                                                                            \
-        X(BASE, "base")                                                                            \
-        X(IO, "io")                                                                                \
-        X(LLD, "lld")                                                                              \
-        X(BLOB, "blob")                                                                            \
-        X(LEDGER, "ledger")                                                                        \
-        X(LLP, "llp")                                                                              \
-        X(ROUTER, "router")                                                                        \
-        X(RPC, "rpc")                                                                              \
+#define LX_LOG_CATEGORIES(X) \
+        X(NODE, "node")      \
+        X(BASE, "base")      \
+        X(IO, "io")          \
+        X(LLD, "lld")        \
+        X(BLOB, "blob")      \
+        X(LEDGER, "ledger")  \
+        X(LLP, "llp")        \
+        X(ROUTER, "router")  \
+        X(RPC, "rpc")        \
         X(GUARD, "guard")
 
 enum lx_log_category {
@@ -36,8 +43,8 @@ enum lx_log_category {
 };
 
 /** Write a line, if @level is switched on for @cat. @what: the event; @fmt: its key=value part. */
-__attribute__((format(printf, 4, 5))) void lx_log(enum lx_log_category cat,
-    enum lx_log_level level, const char *what, const char *fmt, ...);
+__attribute__((format(printf, 4, 5))) void
+lx_log(enum lx_log_category cat, enum lx_log_level level, const char *what, const char *fmt, ...);
 
 /** Whether a line of @level for @cat would be written. */
 bool lx_log_is_on(enum lx_log_category cat, enum lx_log_level level);

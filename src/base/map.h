@@ -26,7 +26,7 @@ void *lx_map_remove(struct lx_map *map, const void *key, size_t key_len);
 /** How many keys there are. */
 size_t lx_map_count(const struct lx_map *map);
 /** Walk: *@pos starts at 0; false at the end. No changes while walking. */
-bool lx_map_next(
-    const struct lx_map *map, size_t *pos, const void **out_key, size_t *out_key_len, void **out_value);
+bool lx_map_next(const struct lx_map *map, size_t *pos, const void **out_key, size_t *out_key_len,
+    void **out_value);
 
 #endif

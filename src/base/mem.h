@@ -62,7 +62,7 @@ void *lx_arena_alloc(struct lx_arena *arena, size_t size);
 /** A copy of @len bytes. */
 void *lx_arena_memdup(struct lx_arena *arena, const void *p, size_t len);
 /** A formatted C string. */
-__attribute__((format(printf, 2, 3))) char *lx_arena_printf(
-    struct lx_arena *arena, const char *fmt, ...);
+__attribute__((format(printf, 2, 3))) char *
+lx_arena_printf(struct lx_arena *arena, const char *fmt, ...);
 
 #endif

@@ -218,8 +218,8 @@ new_stage(struct blob_store *store, unsigned kind, const struct lx_hash *root, u
 }
 
 static enum lx_err
-write_at(int fd, const char *path, const uint8_t *bytes, size_t len, uint64_t offset,
-    struct lx_why *why)
+write_at(
+    int fd, const char *path, const uint8_t *bytes, size_t len, uint64_t offset, struct lx_why *why)
 {
         while (len > 0) {
                 ssize_t n = pwrite(fd, bytes, len, (off_t)offset);
@@ -240,7 +240,8 @@ static enum lx_err
 publish(struct blob_store *store, struct stage *stage, struct lx_why *why)
 {
         char dir[PATH_BYTES], path[PATH_BYTES];
-        enum lx_err err = store->kinds[stage->kind].check(stage->fd, stage->total, &stage->root, why);
+        enum lx_err err =
+            store->kinds[stage->kind].check(stage->fd, stage->total, &stage->root, why);
 
         blob_path(store, stage->kind, &stage->root, dir, path);
         if (err == LX_OK && fsync(stage->fd) != 0)
@@ -327,8 +328,7 @@ blob_put(struct blob_store *store, unsigned kind, const struct lx_hash *root, co
 {
         bool done;
 
-        return blob_put_part(
-            store, kind, root, len, 0, bytes, len, lx_clock_now_ms(), &done, why);
+        return blob_put_part(store, kind, root, len, 0, bytes, len, lx_clock_now_ms(), &done, why);
 }
 
 /* Copy @len bytes of @from to the start of @to. */
@@ -366,7 +366,8 @@ blob_put_patched(struct blob_store *store, unsigned kind, const struct lx_hash *
         if (blob_has(store, kind, root, NULL))
                 return LX_OK;
         if (!blob_has(store, kind, base, &base_len)) {
-                lx_why_set(why, "the %s that is to be changed is not here", store->kinds[kind].name);
+                lx_why_set(
+                    why, "the %s that is to be changed is not here", store->kinds[kind].name);
                 return LX_ERR_ABSENT;
         }
         keep = base_len < total ? base_len : total;
@@ -470,8 +471,8 @@ find_kept(struct blob_store *store, unsigned kind, const struct lx_hash *root)
 
 /* Open it and keep it; *@out_kept NULL: there was no slot, the caller closes *@out_fd. */
 static enum lx_err
-open_kept(struct blob_store *store, unsigned kind, const struct lx_hash *root, struct kept **out_kept,
-    int *out_fd, uint64_t *out_len)
+open_kept(struct blob_store *store, unsigned kind, const struct lx_hash *root,
+    struct kept **out_kept, int *out_fd, uint64_t *out_len)
 {
         uint64_t removals;
         enum lx_err err;
@@ -486,8 +487,12 @@ open_kept(struct blob_store *store, unsigned kind, const struct lx_hash *root, s
         /* What was removed meanwhile may have been this one. */
         *out_kept = removals == store->removals && *out_fd != 0 ? free_slot(store) : NULL;
         if (*out_kept != NULL)
-                **out_kept = (struct kept){.fd = *out_fd, .kind = kind, .root = *root, .len = *out_len,
-                    .readers = 1, .used = ++store->clock};
+                **out_kept = (struct kept){.fd = *out_fd,
+                    .kind = kind,
+                    .root = *root,
+                    .len = *out_len,
+                    .readers = 1,
+                    .used = ++store->clock};
         pthread_mutex_unlock(&store->lock);
         return LX_OK;
 }
@@ -542,8 +547,7 @@ blob_read(struct blob_store *store, unsigned kind, const struct lx_hash *root, u
 }
 
 enum lx_err
-blob_check(
-    struct blob_store *store, unsigned kind, const struct lx_hash *root, struct lx_why *why)
+blob_check(struct blob_store *store, unsigned kind, const struct lx_hash *root, struct lx_why *why)
 {
         char hex[LX_HEX_LEN(LX_HASH_LEN)];
         uint64_t len;
@@ -557,7 +561,8 @@ blob_check(
         if (err == LX_OK || err == LX_ERR_IO || err == LX_ERR_NOMEM)
                 return err;
         lx_hex(root->b, LX_HASH_LEN, hex);
-        lx_why_set(why, "blob/%s/%.2s/%s is damaged: remove it and add it again, or restore a backup",
+        lx_why_set(why,
+            "blob/%s/%.2s/%s is damaged: remove it and add it again, or restore a backup",
             store->kinds[kind].name, hex, hex);
         return LX_ERR_CORRUPT;
 }
@@ -653,9 +658,9 @@ link_or_copy(const char *from, const char *to, struct lx_why *why)
         if (in < 0)
                 return fail(why, "open", from);
         out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-        err = out < 0 ? fail(why, "create", to)
-            : fstat(in, &st) != 0 ? fail(why, "look at", from)
-                                  : copy_bytes(in, out, to, (uint64_t)st.st_size, why);
+        err = out < 0               ? fail(why, "create", to)
+              : fstat(in, &st) != 0 ? fail(why, "look at", from)
+                                    : copy_bytes(in, out, to, (uint64_t)st.st_size, why);
         if (err == LX_OK && fsync(out) != 0)
                 err = fail(why, "fsync", to);
         close(in);

@@ -18,9 +18,9 @@
 #include "base/hash.h"
 #include "base/why.h"
 
-#define BLOB_STAGES_MAX 64                  /* uploads at the same time */
+#define BLOB_STAGES_MAX 64                    /* uploads at the same time */
 #define BLOB_STAGE_AGE_MS (10ull * 60 * 1000) /* without a write: dropped */
-#define BLOB_STAGED_BYTES_MAX (4ull << 30)  /* of all uploads together */
+#define BLOB_STAGED_BYTES_MAX (4ull << 30)    /* of all uploads together */
 
 struct blob_kind {
         const char *name; /* directory name */
@@ -38,8 +38,8 @@ LX_MUST_CHECK enum lx_err blob_open(const char *dir, const struct blob_kind *kin
 void blob_close(struct blob_store *store);
 
 /** Whether it is there, and its length (@out_len may be NULL). */
-bool blob_has(
-    struct blob_store *store, unsigned kind, const struct lx_hash *root, uint64_t *out_len);
+bool
+blob_has(struct blob_store *store, unsigned kind, const struct lx_hash *root, uint64_t *out_len);
 
 /**
  * Bytes [@offset, @offset + @len) of the upload of (@kind, @root), @total bytes long. Parts come in
@@ -69,12 +69,12 @@ LX_MUST_CHECK enum lx_err blob_read(struct blob_store *store, unsigned kind,
     const struct lx_hash *root, uint64_t offset, size_t len, struct lx_buf *out);
 
 /** Check the whole blob against its root: LX_OK, LX_ERR_ABSENT, LX_ERR_CORRUPT (why names it). */
-LX_MUST_CHECK enum lx_err blob_check(
-    struct blob_store *store, unsigned kind, const struct lx_hash *root, struct lx_why *why);
+LX_MUST_CHECK enum lx_err
+blob_check(struct blob_store *store, unsigned kind, const struct lx_hash *root, struct lx_why *why);
 
 /** Remove it (nothing on the ledger names it any more). Absent is fine. */
-LX_MUST_CHECK enum lx_err blob_remove(
-    struct blob_store *store, unsigned kind, const struct lx_hash *root);
+LX_MUST_CHECK enum lx_err
+blob_remove(struct blob_store *store, unsigned kind, const struct lx_hash *root);
 
 /** Walk all names of @kind; @each returns false to stop. @age_ms: since it was published. */
 LX_MUST_CHECK enum lx_err blob_walk(struct blob_store *store, unsigned kind,

@@ -19,15 +19,17 @@ struct lx_point {
 };
 
 /** The point of secret scalar @sec; LX_ERR_RANGE when it is 0 or too large. */
-LX_MUST_CHECK enum lx_err lx_ecdh_point(const uint8_t sec[LX_SECKEY_LEN], struct lx_point *out_point);
+LX_MUST_CHECK enum lx_err
+lx_ecdh_point(const uint8_t sec[LX_SECKEY_LEN], struct lx_point *out_point);
 /**
  * SHA-256 of the compressed product of @sec and @point. LX_ERR_FORMAT: no point of the curve;
  * LX_ERR_RANGE: bad scalar.
  */
-LX_MUST_CHECK enum lx_err lx_ecdh(
-    const uint8_t sec[LX_SECKEY_LEN], const struct lx_point *point, uint8_t out[32]);
+LX_MUST_CHECK enum lx_err
+lx_ecdh(const uint8_t sec[LX_SECKEY_LEN], const struct lx_point *point, uint8_t out[32]);
 /** The scalar, @sec or its negative, whose point has an even y. LX_ERR_RANGE: bad scalar. */
-LX_MUST_CHECK enum lx_err lx_ecdh_even(const uint8_t sec[LX_SECKEY_LEN], uint8_t out[LX_SECKEY_LEN]);
+LX_MUST_CHECK enum lx_err
+lx_ecdh_even(const uint8_t sec[LX_SECKEY_LEN], uint8_t out[LX_SECKEY_LEN]);
 /** The point with an even y of x-only key @key; not checked to be on the curve. */
 struct lx_point lx_ecdh_of_key(const struct lx_pubkey *key);
 /** The x-only key of @point. false: its y is odd. */

@@ -22,9 +22,9 @@ hash_tag(EVP_MD_CTX *ctx, const char *tag)
         uint8_t digest[SCALAR];
 
         return EVP_Digest(tag, strlen(tag), digest, NULL, EVP_sha256(), NULL) &&
-            EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) &&
-            EVP_DigestUpdate(ctx, digest, sizeof(digest)) &&
-            EVP_DigestUpdate(ctx, digest, sizeof(digest));
+               EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) &&
+               EVP_DigestUpdate(ctx, digest, sizeof(digest)) &&
+               EVP_DigestUpdate(ctx, digest, sizeof(digest));
 }
 
 static bool
@@ -45,9 +45,9 @@ transcript_clear(struct transcript *t)
 static void
 reduce(uint8_t scalar[SCALAR])
 {
-        static const uint8_t order[SCALAR] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-            0xff, 0xff, 0xff, 0xff, 0xff, 0xfe, 0xba, 0xae, 0xdc, 0xe6, 0xaf, 0x48, 0xa0, 0x3b, 0xbf,
-            0xd2, 0x5e, 0x8c, 0xd0, 0x36, 0x41, 0x41};
+        static const uint8_t order[SCALAR] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+            0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe, 0xba, 0xae, 0xdc, 0xe6, 0xaf, 0x48, 0xa0,
+            0x3b, 0xbf, 0xd2, 0x5e, 0x8c, 0xd0, 0x36, 0x41, 0x41};
         unsigned borrow = 0;
 
         if (memcmp(scalar, order, SCALAR) < 0) /* public */
@@ -62,8 +62,8 @@ reduce(uint8_t scalar[SCALAR])
 
 /* The next randomizer: 1 for the first item, then the hash over all items with this one. */
 static bool
-next_randomizer(struct transcript *t, const uint8_t *r, const struct lx_halfagg_item *item,
-    uint8_t out[SCALAR])
+next_randomizer(
+    struct transcript *t, const uint8_t *r, const struct lx_halfagg_item *item, uint8_t out[SCALAR])
 {
         bool first = t->count++ == 0;
 
@@ -84,11 +84,13 @@ next_randomizer(struct transcript *t, const uint8_t *r, const struct lx_halfagg_
 
 /* BIP 340's challenge e = hash(r, key, message). */
 static bool
-challenge(EVP_MD_CTX *ctx, const uint8_t *r, const struct lx_halfagg_item *item, uint8_t out[SCALAR])
+challenge(
+    EVP_MD_CTX *ctx, const uint8_t *r, const struct lx_halfagg_item *item, uint8_t out[SCALAR])
 {
         bool done = hash_tag(ctx, "BIP0340/challenge") && EVP_DigestUpdate(ctx, r, SCALAR) &&
-            EVP_DigestUpdate(ctx, item->key.b, sizeof(item->key.b)) &&
-            EVP_DigestUpdate(ctx, item->msg.b, sizeof(item->msg.b)) && EVP_DigestFinal_ex(ctx, out, NULL);
+                    EVP_DigestUpdate(ctx, item->key.b, sizeof(item->key.b)) &&
+                    EVP_DigestUpdate(ctx, item->msg.b, sizeof(item->msg.b)) &&
+                    EVP_DigestFinal_ex(ctx, out, NULL);
 
         if (done)
                 reduce(out);
@@ -125,8 +127,8 @@ add_product(uint8_t sum[SCALAR], const uint8_t s[SCALAR], const uint8_t z[SCALAR
 }
 
 enum lx_err
-lx_halfagg_make(const struct lx_halfagg_item *items, const struct lx_sig *sigs, size_t count,
-    uint8_t *out)
+lx_halfagg_make(
+    const struct lx_halfagg_item *items, const struct lx_sig *sigs, size_t count, uint8_t *out)
 {
         struct transcript t;
         uint8_t z[SCALAR], sum[SCALAR] = {0};
@@ -137,7 +139,7 @@ lx_halfagg_make(const struct lx_halfagg_item *items, const struct lx_sig *sigs, 
         good = transcript_init(&t);
         for (size_t i = 0; i < count && good; i++)
                 good = next_randomizer(&t, sigs[i].b, &items[i], z) &&
-                    add_product(sum, sigs[i].b + SCALAR, z);
+                       add_product(sum, sigs[i].b + SCALAR, z);
         transcript_clear(&t);
         if (!good)
                 return LX_ERR_RANGE;
@@ -171,8 +173,8 @@ make_term(struct transcript *t, const uint8_t *r, const struct lx_halfagg_item *
             !challenge(t->copy, r, item, e))
                 return false;
         return secp256k1_ec_pubkey_tweak_mul(ctx, &key, e) &&
-            secp256k1_ec_pubkey_combine(ctx, out, both, 2) &&
-            (t->count == 1 || secp256k1_ec_pubkey_tweak_mul(ctx, out, z));
+               secp256k1_ec_pubkey_combine(ctx, out, both, 2) &&
+               (t->count == 1 || secp256k1_ec_pubkey_tweak_mul(ctx, out, z));
 }
 
 /* s * G, by a context that can make public keys. */
@@ -204,6 +206,6 @@ lx_halfagg_verify(
         }
         transcript_clear(&t);
         return good && secp256k1_ec_pubkey_combine(secp256k1_context_static, &sum, terms, count) &&
-            times_generator(agg + count * SCALAR, &left) &&
-            secp256k1_ec_pubkey_cmp(secp256k1_context_static, &sum, &left) == 0;
+               times_generator(agg + count * SCALAR, &left) &&
+               secp256k1_ec_pubkey_cmp(secp256k1_context_static, &sum, &left) == 0;
 }

@@ -25,8 +25,8 @@ struct lx_halfagg_item {
  * Aggregate @count signatures (1 to LX_HALFAGG_MAX) into @out, LX_HALFAGG_LEN(count) bytes. They are not
  * verified here. LX_ERR_RANGE: the count, or an s that is not below the group's order.
  */
-LX_MUST_CHECK enum lx_err lx_halfagg_make(const struct lx_halfagg_item *items,
-    const struct lx_sig *sigs, size_t count, uint8_t *out);
+LX_MUST_CHECK enum lx_err lx_halfagg_make(
+    const struct lx_halfagg_item *items, const struct lx_sig *sigs, size_t count, uint8_t *out);
 
 /** Whether @agg (LX_HALFAGG_LEN(count) bytes) aggregates valid signatures of all @items. */
 bool lx_halfagg_verify(

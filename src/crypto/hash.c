@@ -4,8 +4,8 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
-#include "crypto/pages_int.h"
 #include "crypto/halfagg.h"
+#include "crypto/pages_int.h"
 #include "crypto/sign.h"
 
 #include <blake2.h>
@@ -165,8 +165,8 @@ hash_pairs(void *ctx, const struct lx_tag *tag, const struct lx_hash *in, size_t
 }
 
 static bool
-verify_sig(void *ctx, const struct lx_pubkey *key, const struct lx_hash *msg,
-    const struct lx_sig *sig)
+verify_sig(
+    void *ctx, const struct lx_pubkey *key, const struct lx_hash *msg, const struct lx_sig *sig)
 {
         (void)ctx;
         return lx_verify(key, msg, sig);

@@ -23,15 +23,14 @@ void lx_blake2b_keyed(const struct lx_tag *tag, const uint8_t *key, size_t key_l
     size_t len, struct lx_hash *out);
 
 /** Plain BLAKE2b-512 without personalisation (for published vectors): key may be NULL. */
-void lx_blake2b_512(
-    const uint8_t *key, size_t key_len, const void *p, size_t len, uint8_t out[64]);
+void lx_blake2b_512(const uint8_t *key, size_t key_len, const void *p, size_t len, uint8_t out[64]);
 
 /**
  * Hash @count pages of LX_PAGE_LEN bytes, one after the other at @pages, each on its own as
  * lx_blake2b(@tag) would, into @out[0..count).
  */
-void lx_blake2b_pages(
-    const struct lx_tag *tag, const uint8_t *pages, size_t count, struct lx_hash *out);
+void
+lx_blake2b_pages(const struct lx_tag *tag, const uint8_t *pages, size_t count, struct lx_hash *out);
 
 /* The implementations of lx_blake2b_pages and hash_pairs that this machine can run. */
 enum lx_lanes { LX_LANES_PORTABLE, LX_LANES_AVX2, LX_LANES_AVX512 };

@@ -30,12 +30,12 @@ const uint64_t LX_BLAKE2B_IV[8] = {0x6a09e667f3bcc908ull, 0xbb67ae8584caa73bull,
  * on each other, and so many at once is what keeps the vector units busy. Word i of v is v[i]; the
  * operands are columns 0 to 3 and, by number, the words b, c, d of each G.
  */
-#define FOUR(to, from, op, t0, t1, t2, t3, f0, f1, f2, f3)                                         \
-        do {                                                                                       \
-                to[t0] = op(to[t0], from[f0]);                                                     \
-                to[t1] = op(to[t1], from[f1]);                                                     \
-                to[t2] = op(to[t2], from[f2]);                                                     \
-                to[t3] = op(to[t3], from[f3]);                                                     \
+#define FOUR(to, from, op, t0, t1, t2, t3, f0, f1, f2, f3) \
+        do {                                               \
+                to[t0] = op(to[t0], from[f0]);             \
+                to[t1] = op(to[t1], from[f1]);             \
+                to[t2] = op(to[t2], from[f2]);             \
+                to[t3] = op(to[t3], from[f3]);             \
         } while (0)
 
 #define XOR_ROR32(x, y) ROR32(XOR(x, y))
@@ -43,7 +43,7 @@ const uint64_t LX_BLAKE2B_IV[8] = {0x6a09e667f3bcc908ull, 0xbb67ae8584caa73bull,
 #define XOR_ROR16(x, y) ROR16(XOR(x, y))
 #define XOR_ROR63(x, y) ROR63(XOR(x, y))
 
-#define HALF_ROUND(b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, d2, d3, x0, x1, x2, x3, y0, y1, y2, y3)  \
+#define HALF_ROUND(b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, d2, d3, x0, x1, x2, x3, y0, y1, y2, y3) \
         do {                                                                                       \
                 FOUR(v, m, ADD, 0, 1, 2, 3, x0, x1, x2, x3);                                       \
                 FOUR(v, v, ADD, 0, 1, 2, 3, b0, b1, b2, b3);                                       \
@@ -58,41 +58,41 @@ const uint64_t LX_BLAKE2B_IV[8] = {0x6a09e667f3bcc908ull, 0xbb67ae8584caa73bull,
         } while (0)
 
 /* The message schedule is spelt out, so that every index is known to the compiler. */
-#define ROUND(s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, sa, sb, sc, sd, se, sf)                      \
-        do {                                                                                       \
-                HALF_ROUND(4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, s0, s2, s4, s6, s1, s3, s5,   \
-                    s7);                                                                           \
-                HALF_ROUND(5, 6, 7, 4, 10, 11, 8, 9, 15, 12, 13, 14, s8, sa, sc, se, s9, sb, sd,   \
-                    sf);                                                                           \
+#define ROUND(s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, sa, sb, sc, sd, se, sf)                  \
+        do {                                                                                   \
+                HALF_ROUND(                                                                    \
+                    4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, s0, s2, s4, s6, s1, s3, s5, s7); \
+                HALF_ROUND(                                                                    \
+                    5, 6, 7, 4, 10, 11, 8, 9, 15, 12, 13, 14, s8, sa, sc, se, s9, sb, sd, sf); \
         } while (0)
 
-#define ROUNDS()                                                                                   \
-        do {                                                                                       \
-                ROUND(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);                       \
-                ROUND(14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3);                       \
-                ROUND(11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4);                       \
-                ROUND(7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8);                       \
-                ROUND(9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13);                       \
-                ROUND(2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9);                       \
-                ROUND(12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11);                       \
-                ROUND(13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10);                       \
-                ROUND(6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5);                       \
-                ROUND(10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0);                       \
-                ROUND(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);                       \
-                ROUND(14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3);                       \
+#define ROUNDS()                                                             \
+        do {                                                                 \
+                ROUND(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15); \
+                ROUND(14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3); \
+                ROUND(11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4); \
+                ROUND(7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8); \
+                ROUND(9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13); \
+                ROUND(2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9); \
+                ROUND(12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11); \
+                ROUND(13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10); \
+                ROUND(6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5); \
+                ROUND(10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0); \
+                ROUND(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15); \
+                ROUND(14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3); \
         } while (0)
 
 /* Start the work vector (RFC 7693 3.2): state, IV, counter, final flag. */
-#define WORK_VECTOR(h, counter, last)                                                              \
-        do {                                                                                       \
-                UNROLLED                                                                           \
-                for (int i = 0; i < 8; i++) {                                                      \
-                        v[i] = (h)[i];                                                             \
-                        v[i + 8] = SET1((long long)LX_BLAKE2B_IV[i]);                              \
-                }                                                                                  \
-                v[12] = XOR(v[12], SET1((long long)(counter)));                                    \
-                if (last)                                                                          \
-                        v[14] = XOR(v[14], SET1(-1));                                              \
+#define WORK_VECTOR(h, counter, last)                                 \
+        do {                                                          \
+                UNROLLED                                              \
+                for (int i = 0; i < 8; i++) {                         \
+                        v[i] = (h)[i];                                \
+                        v[i + 8] = SET1((long long)LX_BLAKE2B_IV[i]); \
+                }                                                     \
+                v[12] = XOR(v[12], SET1((long long)(counter)));       \
+                if (last)                                             \
+                        v[14] = XOR(v[14], SET1(-1));                 \
         } while (0)
 
 #define AVX2 __attribute__((target("avx2")))
@@ -156,8 +156,8 @@ store4(const __m256i h[8], struct lx_hash out[4])
 }
 
 AVX2 void
-lx_lanes_avx2(const uint64_t h0[8], const uint8_t *in, size_t stride, size_t len,
-    struct lx_hash out[4])
+lx_lanes_avx2(
+    const uint64_t h0[8], const uint8_t *in, size_t stride, size_t len, struct lx_hash out[4])
 {
         __m256i h[8];
         uint8_t block[4 * LANES_BLOCK];
@@ -172,8 +172,7 @@ lx_lanes_avx2(const uint64_t h0[8], const uint8_t *in, size_t stride, size_t len
                 compress4(h, block, LANES_BLOCK, len, true);
         } else {
                 for (size_t at = 0; at < len; at += LANES_BLOCK)
-                        compress4(
-                            h, in + at, stride, at + LANES_BLOCK, at + LANES_BLOCK == len);
+                        compress4(h, in + at, stride, at + LANES_BLOCK, at + LANES_BLOCK == len);
         }
         store4(h, out);
 }
@@ -212,12 +211,11 @@ transpose8(__m512i m[8], const uint8_t *in, size_t stride)
         UNROLLED
         for (size_t i = 0; i < 2; i++)
                 UNROLLED
-                for (size_t j = 0; j < 2; j++) {
-                        quad[4 * i + j] =
-                            _mm512_shuffle_i64x2(pair[4 * i + j], pair[4 * i + 2 + j], 0x88);
-                        quad[4 * i + 2 + j] =
-                            _mm512_shuffle_i64x2(pair[4 * i + j], pair[4 * i + 2 + j], 0xdd);
-                }
+        for (size_t j = 0; j < 2; j++) {
+                quad[4 * i + j] = _mm512_shuffle_i64x2(pair[4 * i + j], pair[4 * i + 2 + j], 0x88);
+                quad[4 * i + 2 + j] =
+                    _mm512_shuffle_i64x2(pair[4 * i + j], pair[4 * i + 2 + j], 0xdd);
+        }
         UNROLLED
         for (size_t j = 0; j < 4; j++) {
                 m[j] = _mm512_shuffle_i64x2(quad[j], quad[4 + j], 0x88);
@@ -240,8 +238,8 @@ compress8(__m512i h[8], const uint8_t *in, size_t stride, uint64_t counter, bool
 }
 
 AVX512 void
-lx_lanes_avx512(const uint64_t h0[8], const uint8_t *in, size_t stride, size_t len,
-    struct lx_hash out[8])
+lx_lanes_avx512(
+    const uint64_t h0[8], const uint8_t *in, size_t stride, size_t len, struct lx_hash out[8])
 {
         __m512i h[8];
         uint8_t block[8 * LANES_BLOCK];
@@ -257,8 +255,7 @@ lx_lanes_avx512(const uint64_t h0[8], const uint8_t *in, size_t stride, size_t l
                 compress8(h, block, LANES_BLOCK, len, true);
         } else {
                 for (size_t at = 0; at < len; at += LANES_BLOCK)
-                        compress8(
-                            h, in + at, stride, at + LANES_BLOCK, at + LANES_BLOCK == len);
+                        compress8(h, in + at, stride, at + LANES_BLOCK, at + LANES_BLOCK == len);
         }
         UNROLLED
         for (size_t i = 0; i < 4; i++) {

@@ -9,8 +9,7 @@
 #include "base/hash.h"
 
 /** HMAC-SHA-256 of the @count parts one after the other. */
-void lx_hmac_sha256(
-    struct lx_span key, const struct lx_span *parts, size_t count, uint8_t out[32]);
+void lx_hmac_sha256(struct lx_span key, const struct lx_span *parts, size_t count, uint8_t out[32]);
 /** HMAC-SHA-1 of them. Only where somebody else's format asks for it. */
 void lx_hmac_sha1(struct lx_span key, const struct lx_span *parts, size_t count, uint8_t out[20]);
 

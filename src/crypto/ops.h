@@ -10,9 +10,9 @@
 
 #include "base/hash.h"
 
-#define LX_TAG_LEN 16     /* bytes of a BLAKE2b personalisation, zero-padded */
-#define LX_PUBKEY_LEN 32  /* x-only, BIP 340 */
-#define LX_SIG_LEN 64     /* BIP 340 */
+#define LX_TAG_LEN 16    /* bytes of a BLAKE2b personalisation, zero-padded */
+#define LX_PUBKEY_LEN 32 /* x-only, BIP 340 */
+#define LX_SIG_LEN 64    /* BIP 340 */
 
 /*
  * A domain tag: the text, at most LX_TAG_LEN bytes, padded with zeros. All are listed in
@@ -32,8 +32,8 @@ struct lx_sig {
 
 struct lx_hash_ops {
         /* @out = BLAKE2b-256, personalised by @tag, of the @count parts one after the other. */
-        void (*hash)(void *ctx, const struct lx_tag *tag, const struct lx_span *parts,
-            size_t count, struct lx_hash *out);
+        void (*hash)(void *ctx, const struct lx_tag *tag, const struct lx_span *parts, size_t count,
+            struct lx_hash *out);
         /* Optional (may be NULL): @count independent hashes of two hashes each (interior nodes). */
         void (*hash_pairs)(void *ctx, const struct lx_tag *tag, const struct lx_hash *in,
             size_t count, struct lx_hash *out);

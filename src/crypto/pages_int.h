@@ -13,12 +13,12 @@
 #define LANES_BLOCK 128u
 
 /** 4 lanes with AVX2; @out[4]. Only on a CPU that has it. */
-void lx_lanes_avx2(const uint64_t h0[8], const uint8_t *in, size_t stride, size_t len,
-    struct lx_hash out[4]);
+void lx_lanes_avx2(
+    const uint64_t h0[8], const uint8_t *in, size_t stride, size_t len, struct lx_hash out[4]);
 
 /** 8 lanes with AVX-512F; @out[8]. Only on a CPU that has it. */
-void lx_lanes_avx512(const uint64_t h0[8], const uint8_t *in, size_t stride, size_t len,
-    struct lx_hash out[8]);
+void lx_lanes_avx512(
+    const uint64_t h0[8], const uint8_t *in, size_t stride, size_t len, struct lx_hash out[8]);
 
 extern const uint64_t LX_BLAKE2B_IV[8];
 

@@ -51,8 +51,8 @@ bool
 lx_kdf_is_allowed(const struct lx_kdf *kdf)
 {
         return kdf->mem_kib >= LX_KDF_FLOOR_MEM_KIB && kdf->mem_kib <= LX_KDF_MAX_MEM_KIB &&
-            kdf->passes >= LX_KDF_FLOOR_PASSES && kdf->passes <= LX_KDF_MAX_PASSES &&
-            kdf->lanes == 1;
+               kdf->passes >= LX_KDF_FLOOR_PASSES && kdf->passes <= LX_KDF_MAX_PASSES &&
+               kdf->lanes == 1;
 }
 
 enum lx_err

@@ -40,7 +40,7 @@ lx_sign_pubkey(const uint8_t sec[LX_SECKEY_LEN], struct lx_pubkey *out_key)
 
         if (err == LX_OK)
                 ok = secp256k1_keypair_xonly_pub(ctx, &pub, NULL, &pair) &
-                    secp256k1_xonly_pubkey_serialize(ctx, out_key->b, &pub);
+                     secp256k1_xonly_pubkey_serialize(ctx, out_key->b, &pub);
         lx_declassify(&ok, sizeof(ok));
         explicit_bzero(&pair, sizeof(pair));
         secp256k1_context_destroy(ctx);
@@ -71,7 +71,7 @@ lx_verify_any(
         secp256k1_xonly_pubkey pub;
 
         return secp256k1_xonly_pubkey_parse(secp256k1_context_static, &pub, key->b) &&
-            secp256k1_schnorrsig_verify(secp256k1_context_static, sig->b, msg, msg_len, &pub);
+               secp256k1_schnorrsig_verify(secp256k1_context_static, sig->b, msg, msg_len, &pub);
 }
 
 bool

@@ -13,8 +13,8 @@
 #define LX_SECKEY_LEN 32
 
 /** The x-only public key of secret scalar @sec; LX_ERR_RANGE when it is 0 or too large. */
-LX_MUST_CHECK enum lx_err lx_sign_pubkey(
-    const uint8_t sec[LX_SECKEY_LEN], struct lx_pubkey *out_key);
+LX_MUST_CHECK enum lx_err
+lx_sign_pubkey(const uint8_t sec[LX_SECKEY_LEN], struct lx_pubkey *out_key);
 
 /** Sign the 32-byte @msg; @aux: 32 random bytes, or NULL for zeros. LX_ERR_RANGE: bad key. */
 LX_MUST_CHECK enum lx_err lx_sign(const uint8_t sec[LX_SECKEY_LEN], const struct lx_hash *msg,

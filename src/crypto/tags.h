@@ -9,6 +9,7 @@
 
 #include "crypto/ops.h"
 
+/* clang-format off */
 #define LX_TAG(name, str) static const struct lx_tag name __attribute__((unused)) = {str}
 
 LX_TAG(LX_TAG_LEAF, "lx.leaf");           /* leaf of a log tree, page of a file tree */
@@ -40,6 +41,7 @@ LX_TAG(LX_TAG_RECORD, "lx.record");       /* a mapping of the overlay -> message
 LX_TAG(LX_TAG_RENDEZVOUS, "lx.rendez");   /* covering register, node key -> rank of the node */
 LX_TAG(LX_TAG_COOKIE, "lx.cookie");       /* secret of a router, address -> cookie (keyed) */
 LX_TAG(LX_TAG_MAC1, "lx.mac1");           /* responder's seal key, handshake -> its first MAC (keyed) */
+/* clang-format on */
 
 #undef LX_TAG
 

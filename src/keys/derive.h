@@ -23,7 +23,7 @@
 #include "crypto/sign.h"
 
 #define KEYS_SEED_LEN 32
-#define KEYS_NAME_MAX 64     /* bytes of a user name */
+#define KEYS_NAME_MAX 64 /* bytes of a user name */
 #define KEYS_PASSWORD_MAX 1024
 #define KEYS_PIN_MAX 64
 
@@ -44,13 +44,13 @@ LX_MUST_CHECK enum lx_err keys_derive_name(const struct lx_hash *chain_id, const
     const struct lx_kdf *kdf, struct lx_secret *out_key);
 
 /** The master seed. LX_ERR_NOMEM, LX_ERR_RANGE (parameters, or password or PIN too long). */
-LX_MUST_CHECK enum lx_err keys_derive_seed(const struct lx_hash *genesis,
-    const struct lx_secret *password, const struct lx_secret *pin, const struct lx_kdf *kdf,
-    struct lx_secret *out_seed);
+LX_MUST_CHECK enum lx_err
+keys_derive_seed(const struct lx_hash *genesis, const struct lx_secret *password,
+    const struct lx_secret *pin, const struct lx_kdf *kdf, struct lx_secret *out_seed);
 
 /** The secret one-time key of @sequence. LX_ERR_NOMEM (secure memory). */
-LX_MUST_CHECK enum lx_err keys_derive_chain(
-    const struct lx_secret *seed, uint64_t sequence, struct lx_secret *out_key);
+LX_MUST_CHECK enum lx_err
+keys_derive_chain(const struct lx_secret *seed, uint64_t sequence, struct lx_secret *out_key);
 
 /** The secret recovery key number @use from the 32 bytes behind the words. */
 LX_MUST_CHECK enum lx_err keys_derive_recovery(const struct lx_secret *entropy,

@@ -95,14 +95,14 @@ parse_text(const char *text, struct keys_file *file)
         char version[4], kind[16], secret[HEX_LEN + 1] = "", public[HEX_LEN + 1];
         struct lx_pubkey derived;
         bool ok = take_line(&text, "lxnode-key", version, sizeof(version)) &&
-            strcmp(version, "1") == 0 && take_line(&text, "kind", kind, sizeof(kind)) &&
-            keys_kind_named(kind, &file->kind) &&
-            take_line(&text, "secret", secret, sizeof(secret)) &&
-            take_line(&text, "public", public, sizeof(public)) && *text == '\0' &&
-            lx_unhex(secret, strlen(secret), file->secret.p, LX_SECKEY_LEN) &&
-            lx_unhex(public, strlen(public), file->public.b, LX_PUBKEY_LEN) &&
-            lx_sign_pubkey(file->secret.p, &derived) == LX_OK &&
-            memcmp(derived.b, file->public.b, LX_PUBKEY_LEN) == 0; /* public */
+                  strcmp(version, "1") == 0 && take_line(&text, "kind", kind, sizeof(kind)) &&
+                  keys_kind_named(kind, &file->kind) &&
+                  take_line(&text, "secret", secret, sizeof(secret)) &&
+                  take_line(&text, "public", public, sizeof(public)) && *text == '\0' &&
+                  lx_unhex(secret, strlen(secret), file->secret.p, LX_SECKEY_LEN) &&
+                  lx_unhex(public, strlen(public), file->public.b, LX_PUBKEY_LEN) &&
+                  lx_sign_pubkey(file->secret.p, &derived) == LX_OK &&
+                  memcmp(derived.b, file->public.b, LX_PUBKEY_LEN) == 0; /* public */
 
         lx_wipe(secret, sizeof(secret));
         return ok;
@@ -164,8 +164,7 @@ derive_part(const struct keys_file *file, const char *part, struct lx_secret *ou
 
         if (err != LX_OK)
                 return err;
-        lx_blake2b_keyed(
-            &LX_TAG_KEY, file->secret.p, file->secret.len, part, strlen(part), &hash);
+        lx_blake2b_keyed(&LX_TAG_KEY, file->secret.p, file->secret.len, part, strlen(part), &hash);
         memcpy(out->p, hash.b, LX_HASH_LEN);
         lx_wipe(&hash, sizeof(hash));
         return LX_OK;

@@ -30,11 +30,11 @@ const char *keys_kind_name(enum keys_kind kind);
 /** A new random key of @kind. LX_ERR_NOMEM. */
 LX_MUST_CHECK enum lx_err keys_file_generate(enum keys_kind kind, struct keys_file *out_file);
 /** Write it to @path, which must not exist (LX_ERR_EXISTS), mode 0600. */
-LX_MUST_CHECK enum lx_err keys_file_save(
-    const struct keys_file *file, const char *path, struct lx_why *why);
+LX_MUST_CHECK enum lx_err
+keys_file_save(const struct keys_file *file, const char *path, struct lx_why *why);
 /** Read it: LX_ERR_ABSENT, LX_ERR_DENIED (others may read it), LX_ERR_FORMAT. */
-LX_MUST_CHECK enum lx_err keys_file_load(
-    const char *path, struct keys_file *out_file, struct lx_why *why);
+LX_MUST_CHECK enum lx_err
+keys_file_load(const char *path, struct keys_file *out_file, struct lx_why *why);
 /** Wipe it; fine on a zeroed struct. */
 void keys_file_clear(struct keys_file *file);
 /** Name key and seed of a device's signature chain. */

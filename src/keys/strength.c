@@ -10,9 +10,9 @@
 #define BITS_MIN 40
 
 /* Parts that guessers try first; matched without case, they count as one character. */
-static const char *const COMMON[] = {"password", "passwort", "qwertz", "qwerty", "asdfgh", "letmein",
-    "welcome", "admin", "login", "secret", "dragon", "monkey", "iloveyou", "master", "sunshine",
-    "football", "abc123", "111111", "123123", "lxnode"};
+static const char *const COMMON[] = {"password", "passwort", "qwertz", "qwerty", "asdfgh",
+    "letmein", "welcome", "admin", "login", "secret", "dragon", "monkey", "iloveyou", "master",
+    "sunshine", "football", "abc123", "111111", "123123", "lxnode"};
 
 enum lx_err
 keys_check_name(const char *name, struct lx_why *why)
@@ -110,8 +110,8 @@ is_simple_pin(const struct lx_secret *pin)
 }
 
 enum lx_err
-keys_check_strength(const char *name, const struct lx_secret *password,
-    const struct lx_secret *pin, struct lx_why *why)
+keys_check_strength(const char *name, const struct lx_secret *password, const struct lx_secret *pin,
+    struct lx_why *why)
 {
         unsigned bits = estimate_bits(password->p, password->len, name);
 
@@ -121,7 +121,8 @@ keys_check_strength(const char *name, const struct lx_secret *password,
         }
         if (bits < BITS_MIN) {
                 lx_why_set(why,
-                    "the password is easy to guess (about 2^%u tries, at least 2^%d are asked for): "
+                    "the password is easy to guess (about 2^%u tries, at least 2^%d are asked "
+                    "for): "
                     "use several unrelated words",
                     bits, BITS_MIN);
                 return LX_ERR_WEAK;

@@ -40,8 +40,7 @@ set_group(struct bits *bits, unsigned group, unsigned value)
         for (unsigned i = 0; i < WORD_BITS; i++) {
                 unsigned at = group * WORD_BITS + i;
 
-                bits->b[at / 8] |=
-                    (uint8_t)((value >> (WORD_BITS - 1 - i) & 1u) << (7 - at % 8));
+                bits->b[at / 8] |= (uint8_t)((value >> (WORD_BITS - 1 - i) & 1u) << (7 - at % 8));
         }
 }
 

@@ -112,6 +112,8 @@ get_time(struct face *f, json_t *o)
         const char *s = get_text(f, o, "time", 24);
         struct tm tm = {0};
         unsigned ms = 0;
+        char again[25];
+        int64_t at;
         int n = 0;
 
         if (sscanf(s, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
@@ -122,7 +124,14 @@ get_time(struct face *f, json_t *o)
         }
         tm.tm_year -= 1900;
         tm.tm_mon -= 1;
-        return (uint64_t)timegm(&tm) * 1000 + ms;
+        at = (int64_t)timegm(&tm);
+        /* A 31st of April, or a year before 1970, comes out as another time. */
+        lx_walltime_format((struct lx_walltime){at > 0 ? (uint64_t)at * 1000 : 0}, again);
+        if (at < 0 || strncmp(again, s, 19) != 0) {
+                refuse(f, "there is no time \"%.24s\" since 1970", s);
+                return 0;
+        }
+        return (uint64_t)at * 1000 + ms;
 }
 
 static void
@@ -138,10 +147,14 @@ read_params(struct face *f, json_t *o)
                 while (id < SIGCHAIN_PARAM_COUNT_ && (sigchain_param_row(id) == NULL ||
                     strcmp(sigchain_param_row(id)->name, key) != 0))
                         id++;
-                if (id == SIGCHAIN_PARAM_COUNT_)
+                if (id == SIGCHAIN_PARAM_COUNT_) {
                         refuse(f, "there is no parameter \"%.40s\"", key);
-                else
-                        f->g->params.value[id] = get_number(f, o, key, sigchain_param_row(id)->max);
+                        return;
+                }
+                f->g->params.value[id] = get_number(f, o, key, sigchain_param_row(id)->max);
+                if (f->g->params.value[id] < sigchain_param_row(id)->min)
+                        refuse(f, "parameter \"%s\" is at least %llu", key,
+                            (unsigned long long)sigchain_param_row(id)->min);
         }
 }
 
@@ -190,6 +203,12 @@ read_token(struct face *f, json_t *o)
         f->g->token_supply = get_amount(f, o, "supply");
 }
 
+static int
+by_genesis(const void *a, const void *b)
+{
+        return memcmp(a, b, LX_HASH_LEN); /* public */
+}
+
 static void
 read_allocations(struct face *f, json_t *list)
 {
@@ -207,6 +226,7 @@ read_allocations(struct face *f, json_t *list)
                 f->g->allocation[i].amount = get_amount(f, o, "amount");
         }
         f->g->allocation_count = json_array_size(list);
+        qsort(f->g->allocation, f->g->allocation_count, sizeof(f->g->allocation[0]), by_genesis);
 }
 
 /* "ADDRESS/BITS" into family, address and bits. */
@@ -230,6 +250,20 @@ read_cidr(struct face *f, const char *s, uint8_t *out_family, uint8_t out_addr[1
         *out_bits = (uint8_t)bits;
 }
 
+/* The order of the encoding: instance, family, prefix, bits. */
+static int
+by_prefix(const void *a, const void *b)
+{
+        const struct sigchain_root_prefix *x = a, *y = b;
+        int order = memcmp(x->prefix, y->prefix, sizeof(x->prefix)); /* public */
+
+        if (x->instance != y->instance)
+                return x->instance < y->instance ? -1 : 1;
+        if (x->family != y->family)
+                return x->family < y->family ? -1 : 1;
+        return order != 0 ? order : (x->bits > y->bits) - (x->bits < y->bits);
+}
+
 static void
 read_prefixes(struct face *f, json_t *list)
 {
@@ -250,6 +284,7 @@ read_prefixes(struct face *f, json_t *list)
                 get_hex(f, o, "owner", p->owner.b);
         }
         f->g->root_count = json_array_size(list);
+        qsort(f->g->root, f->g->root_count, sizeof(f->g->root[0]), by_prefix);
 }
 
 static void
@@ -258,8 +293,8 @@ read_eid_prefix(struct face *f, json_t *o)
         uint8_t family, bits, addr[16];
 
         read_cidr(f, get_text(f, o, "eid_prefix", 63), &family, addr, &bits);
-        if (f->err == LX_OK && (family != 6 || bits != 32))
-                refuse(f, "\"eid_prefix\" must be an IPv6 /32");
+        if (f->err == LX_OK && (family != 6 || bits != 32 || addr[0] != 0xfd))
+                refuse(f, "\"eid_prefix\" must be an IPv6 /32 in fd00::/8");
         memcpy(f->g->eid_prefix, addr, 4);
 }
 

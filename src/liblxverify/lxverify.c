@@ -33,7 +33,8 @@ thunk_hash(void *ctx, const struct lx_tag *tag, const struct lx_span *parts, siz
 }
 
 static bool
-thunk_verify(void *ctx, const struct lx_pubkey *key, const struct lx_hash *msg, const struct lx_sig *sig)
+thunk_verify(
+    void *ctx, const struct lx_pubkey *key, const struct lx_hash *msg, const struct lx_sig *sig)
 {
         const struct lxv_crypto *crypto = ctx;
 
@@ -47,7 +48,7 @@ thunk_verify_half(void *ctx, const struct lx_pubkey *keys, size_t count, const s
         const struct lxv_crypto *crypto = ctx;
 
         return crypto->verify_half != NULL &&
-            crypto->verify_half(crypto->ctx, keys[0].b, count, msg->b, agg, agg_len) == 1;
+               crypto->verify_half(crypto->ctx, keys[0].b, count, msg->b, agg, agg_len) == 1;
 }
 
 static struct lx_crypto_ops
@@ -180,12 +181,13 @@ lxv_state_check(const struct lxv_crypto *crypto, const uint8_t state_root[32], e
                 return LXV_RANGE;
         sigchain_state_key(&ops.hash, (enum sigchain_kind)kind, key.p, key.len, &state_key);
         sigchain_state_value(&ops.hash, value.p, value.len, &value_hash);
-        return check_tree(&ops.hash, &root, &state_key, value.p != NULL ? &value_hash : NULL, proof);
+        return check_tree(
+            &ops.hash, &root, &state_key, value.p != NULL ? &value_hash : NULL, proof);
 }
 
 enum lxv_result
-lxv_index_check(const struct lxv_crypto *crypto, const uint8_t index_root[32], const uint8_t digest[32],
-    const uint8_t *release, uint32_t entry, struct lxv_part proof)
+lxv_index_check(const struct lxv_crypto *crypto, const uint8_t index_root[32],
+    const uint8_t digest[32], const uint8_t *release, uint32_t entry, struct lxv_part proof)
 {
         struct lx_crypto_ops ops = table(crypto);
         struct lx_hash root = hash_at(index_root), key = hash_at(digest), address, value;
@@ -199,8 +201,8 @@ lxv_index_check(const struct lxv_crypto *crypto, const uint8_t index_root[32], c
 
 /* A log path of whole hashes, at most as long as a tree is deep. */
 static enum lxv_result
-check_log(const struct lx_hash_ops *ops, const uint8_t root_bytes[32], uint64_t index, uint64_t size,
-    struct lxv_part leaf_data, struct lxv_part path)
+check_log(const struct lx_hash_ops *ops, const uint8_t root_bytes[32], uint64_t index,
+    uint64_t size, struct lxv_part leaf_data, struct lxv_part path)
 {
         struct lx_hash root = hash_at(root_bytes), leaf, hashes[MERKLE_LOG_DEPTH_MAX];
         size_t count = path.len / LX_HASH_LEN;
@@ -214,8 +216,8 @@ check_log(const struct lx_hash_ops *ops, const uint8_t root_bytes[32], uint64_t 
 }
 
 enum lxv_result
-lxv_entry_check(const struct lxv_crypto *crypto, const uint8_t root[32], uint64_t index, uint64_t count,
-    struct lxv_part entry, struct lxv_part path)
+lxv_entry_check(const struct lxv_crypto *crypto, const uint8_t root[32], uint64_t index,
+    uint64_t count, struct lxv_part entry, struct lxv_part path)
 {
         struct lx_crypto_ops ops = table(crypto);
 
@@ -252,7 +254,8 @@ lxv_file_check(const struct lxv_crypto *crypto, const uint8_t root_bytes[32], ui
     uint64_t offset, struct lxv_part bytes, struct lxv_part path)
 {
         struct lx_crypto_ops ops = table(crypto);
-        struct lx_hash root = hash_at(root_bytes), leaves[LXV_PAGES_MAX], hashes[MERKLE_FILE_RANGE_MAX];
+        struct lx_hash root = hash_at(root_bytes), leaves[LXV_PAGES_MAX],
+                       hashes[MERKLE_FILE_RANGE_MAX];
         uint64_t end = offset + bytes.len, count = merkle_file_pages(bytes.len);
         size_t path_count = path.len / LX_HASH_LEN;
 
@@ -261,7 +264,8 @@ lxv_file_check(const struct lxv_crypto *crypto, const uint8_t root_bytes[32], ui
                 return lx_hash_eq(&leaves[0], &root) ? LXV_OK : LXV_PROOF;
         }
         if (offset % MERKLE_FILE_PAGE != 0 || offset > length || bytes.len > length - offset ||
-            count == 0 || count > LXV_PAGES_MAX || (bytes.len % MERKLE_FILE_PAGE != 0 && end != length))
+            count == 0 || count > LXV_PAGES_MAX ||
+            (bytes.len % MERKLE_FILE_PAGE != 0 && end != length))
                 return LXV_RANGE;
         if (path.len % LX_HASH_LEN != 0 || path_count > MERKLE_FILE_RANGE_MAX)
                 return LXV_FORMAT;

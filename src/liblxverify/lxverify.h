@@ -27,10 +27,11 @@ struct lxv_part {
 
 struct lxv_crypto {
         /* out = BLAKE2b-256 of the parts one after the other, personalised with the 16 bytes of tag */
-        void (*blake2b)(void *ctx, const uint8_t tag[16], const struct lxv_part *parts, size_t count,
-            uint8_t out[32]);
+        void (*blake2b)(void *ctx, const uint8_t tag[16], const struct lxv_part *parts,
+            size_t count, uint8_t out[32]);
         /* 1 when sig is key's BIP 340 signature of the 32 bytes msg, else 0 */
-        int (*verify)(void *ctx, const uint8_t key[32], const uint8_t msg[32], const uint8_t sig[64]);
+        int (*verify)(
+            void *ctx, const uint8_t key[32], const uint8_t msg[32], const uint8_t sig[64]);
         void *ctx;
         /* optional (NULL: certificates with half-aggregated signatures are refused): 1 when agg (agg_len
            bytes) is the half-aggregate of BIP 340 signatures of all count keys (32 each) over msg */
@@ -71,27 +72,30 @@ struct lxv_header {
 enum lxv_kind { LXV_REGISTER = 1, LXV_CHAIN = 2, LXV_REVOKED = 5 };
 
 /** Decode the 242 bytes of a header. LXV_FORMAT. */
-LXV_API enum lxv_result lxv_header_decode(const struct lxv_crypto *crypto, const uint8_t *bytes,
-    size_t len, struct lxv_header *out);
+LXV_API enum lxv_result lxv_header_decode(
+    const struct lxv_crypto *crypto, const uint8_t *bytes, size_t len, struct lxv_header *out);
 
 /**
  * Accept a newer header: the skip rule of doc/header.md, from @trust, whose next validator set is
  * @trusted_set, to @header with certificate @cert of @set (encoded sets). On LXV_OK *out_trust (may be
  * NULL, may be @trust) is the new trust.
  */
-LXV_API enum lxv_result lxv_header_accept(const struct lxv_crypto *crypto, const struct lxv_trust *trust,
+LXV_API enum lxv_result
+lxv_header_accept(const struct lxv_crypto *crypto, const struct lxv_trust *trust,
     struct lxv_part trusted_set, struct lxv_part header, struct lxv_part set, struct lxv_part cert,
     uint64_t now_ms, uint64_t trusting_period_ms, struct lxv_trust *out_trust);
 
 /** Under (@kind, @key) the state of @state_root has the encoded @value (p NULL: nothing). */
-LXV_API enum lxv_result lxv_state_check(const struct lxv_crypto *crypto, const uint8_t state_root[32],
-    enum lxv_kind kind, struct lxv_part key, struct lxv_part value, struct lxv_part proof);
+LXV_API enum lxv_result
+lxv_state_check(const struct lxv_crypto *crypto, const uint8_t state_root[32], enum lxv_kind kind,
+    struct lxv_part key, struct lxv_part value, struct lxv_part proof);
 
 /**
  * In the digest index with @index_root, @digest belongs to entry @entry of @release (NULL: the
  * publisher has never published it).
  */
-LXV_API enum lxv_result lxv_index_check(const struct lxv_crypto *crypto, const uint8_t index_root[32],
+LXV_API enum lxv_result
+lxv_index_check(const struct lxv_crypto *crypto, const uint8_t index_root[32],
     const uint8_t digest[32], const uint8_t *release, uint32_t entry, struct lxv_part proof);
 
 /** @entry is number @index of the @count entries of the manifest @root; @path: 32 bytes each. */
@@ -99,8 +103,9 @@ LXV_API enum lxv_result lxv_entry_check(const struct lxv_crypto *crypto, const u
     uint64_t index, uint64_t count, struct lxv_part entry, struct lxv_part path);
 
 /** The header with @hash is number @height in the history of a newer header of height @size. */
-LXV_API enum lxv_result lxv_history_check(const struct lxv_crypto *crypto, const uint8_t history_root[32],
-    uint64_t size, uint64_t height, const uint8_t hash[32], struct lxv_part path);
+LXV_API enum lxv_result
+lxv_history_check(const struct lxv_crypto *crypto, const uint8_t history_root[32], uint64_t size,
+    uint64_t height, const uint8_t hash[32], struct lxv_part path);
 
 #define LXV_PAGES_MAX 64
 /**

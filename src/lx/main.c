@@ -118,6 +118,7 @@ take_option(struct lx *lx, int argc, char **argv, int i)
 static bool
 parse(struct lx *lx, int argc, char **argv)
 {
+        char help[] = "help", *help_argv[] = {help, NULL};
         int first = 1;
         bool options = true;
 
@@ -134,10 +135,7 @@ parse(struct lx *lx, int argc, char **argv)
                 return true;
         }
         if (first >= argc || strcmp(argv[first], "--help") == 0 || strcmp(argv[first], "-h") == 0) {
-                static char help[] = "help";
-                static char *words[] = {help, NULL};
-
-                argv = words;
+                argv = help_argv;
                 argc = 1;
                 first = 0;
         }

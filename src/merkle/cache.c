@@ -49,8 +49,8 @@ static struct line *
 find_set(const struct cache *cache, const uint8_t *key)
 {
         uint64_t h = (lx_get_be64(key + 41) ^ lx_get_be64(key + 49) ^ lx_get_be64(key + 8)) *
-                0x9e3779b97f4a7c15ull +
-            key[40] * 0xd6e8feb86659fd93ull;
+                         0x9e3779b97f4a7c15ull +
+                     key[40] * 0xd6e8feb86659fd93ull;
 
         h ^= h >> 32;
         return &cache->lines[(size_t)(h % cache->set_count) * WAYS];
@@ -65,7 +65,8 @@ merkle_cache_get(struct cache *cache, const uint8_t key[MERKLE_PAGE_KEY_LEN])
                 return NULL;
         set = find_set(cache, key);
         for (unsigned i = 0; i < WAYS; i++)
-                if (set[i].used != 0 && memcmp(set[i].key, key, MERKLE_PAGE_KEY_LEN) == 0) { /* public */
+                if (set[i].used != 0 &&
+                    memcmp(set[i].key, key, MERKLE_PAGE_KEY_LEN) == 0) { /* public */
                         set[i].used = ++cache->clock;
                         return &set[i].page;
                 }

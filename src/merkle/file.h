@@ -28,8 +28,8 @@ merkle_file_pages(uint64_t len)
 struct merkle_file;
 
 /** The tree over @count leaf hashes (copied); NULL when memory is out. */
-struct merkle_file *merkle_file_new(
-    const struct lx_hash_ops *ops, const struct lx_hash *leaves, uint64_t count);
+struct merkle_file *
+merkle_file_new(const struct lx_hash_ops *ops, const struct lx_hash *leaves, uint64_t count);
 /** Free it; NULL is fine. */
 void merkle_file_free(struct merkle_file *file);
 /** Its root. */

@@ -10,9 +10,9 @@
 #include "merkle/log.h"
 
 struct merkle_levels {
-        struct lx_hash *nodes; /* all levels, lowest first */
-        uint64_t count;        /* leaves */
-        unsigned depth;        /* levels; 0: no leaves */
+        struct lx_hash *nodes;                 /* all levels, lowest first */
+        uint64_t count;                        /* leaves */
+        unsigned depth;                        /* levels; 0: no leaves */
         uint64_t at[MERKLE_LOG_DEPTH_MAX + 1]; /* where each begins in nodes */
 };
 

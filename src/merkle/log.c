@@ -10,8 +10,8 @@
 #include <string.h>
 
 void
-merkle_hash_pairs(const struct lx_hash_ops *ops, const struct lx_tag *tag,
-    const struct lx_hash *in, size_t count, struct lx_hash *out)
+merkle_hash_pairs(const struct lx_hash_ops *ops, const struct lx_tag *tag, const struct lx_hash *in,
+    size_t count, struct lx_hash *out)
 {
         if (ops->hash_pairs != NULL) {
                 ops->hash_pairs(ops->ctx, tag, in, count, out);
@@ -27,8 +27,8 @@ merkle_hash_pairs(const struct lx_hash_ops *ops, const struct lx_tag *tag,
 
 /* The level above: pairs are joined, a single last node stands as high as it can. */
 static uint64_t
-next_level(const struct lx_hash_ops *ops, const struct lx_hash *in, uint64_t count,
-    struct lx_hash *out)
+next_level(
+    const struct lx_hash_ops *ops, const struct lx_hash *in, uint64_t count, struct lx_hash *out)
 {
         merkle_hash_pairs(ops, &LX_TAG_NODE, in, count / 2, out);
         if (count % 2 != 0)

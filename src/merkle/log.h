@@ -17,7 +17,7 @@
 #include "base/err.h"
 #include "crypto/ops.h"
 
-#define MERKLE_LOG_DEPTH_MAX 64 /* hashes of an inclusion proof at most */
+#define MERKLE_LOG_DEPTH_MAX 64                         /* hashes of an inclusion proof at most */
 #define MERKLE_LOG_PROOF_MAX (2 * MERKLE_LOG_DEPTH_MAX) /* of a consistency proof at most */
 
 /* A proof: hashes in the order of RFC 9162, lowest first. The caller owns the array. */
@@ -48,11 +48,12 @@ struct merkle_log_store {
 void merkle_log_empty_root(const struct lx_hash_ops *ops, struct lx_hash *out);
 
 /** The hash of a leaf with these @len bytes. */
-void merkle_log_leaf(const struct lx_hash_ops *ops, const void *data, size_t len, struct lx_hash *out);
+void
+merkle_log_leaf(const struct lx_hash_ops *ops, const void *data, size_t len, struct lx_hash *out);
 
 /** The root of @count leaf hashes. */
-void merkle_log_root(
-    const struct lx_hash_ops *ops, const struct lx_hash *leaves, uint64_t count, struct lx_hash *out);
+void merkle_log_root(const struct lx_hash_ops *ops, const struct lx_hash *leaves, uint64_t count,
+    struct lx_hash *out);
 
 /** The inclusion proof of leaf @index among the @count leaf hashes at @leaves; @index < @count. */
 void merkle_log_prove(const struct lx_hash_ops *ops, const struct lx_hash *leaves, uint64_t count,
@@ -67,23 +68,23 @@ void merkle_frontier_append(const struct lx_hash_ops *ops, struct merkle_frontie
     void (*put)(void *arg, unsigned level, uint64_t index, const struct lx_hash *node), void *arg);
 
 /** The root of the tree that @frontier is the edge of. */
-void merkle_frontier_root(const struct lx_hash_ops *ops, const struct merkle_frontier *frontier,
-    struct lx_hash *out);
+void merkle_frontier_root(
+    const struct lx_hash_ops *ops, const struct merkle_frontier *frontier, struct lx_hash *out);
 
 /** Inclusion proof of @index in the tree of the first @size leaves kept in @store. */
-LX_MUST_CHECK enum lx_err merkle_log_prove_stored(const struct lx_hash_ops *ops,
-    const struct merkle_log_store *store, uint64_t size, uint64_t index,
-    struct merkle_path *out_path);
+LX_MUST_CHECK enum lx_err
+merkle_log_prove_stored(const struct lx_hash_ops *ops, const struct merkle_log_store *store,
+    uint64_t size, uint64_t index, struct merkle_path *out_path);
 
 /** Consistency proof (RFC 9162 2.1.4) from the first @old_size to the first @size leaves. */
-LX_MUST_CHECK enum lx_err merkle_log_prove_consistency(const struct lx_hash_ops *ops,
-    const struct merkle_log_store *store, uint64_t old_size, uint64_t size,
-    struct merkle_path *out_path);
+LX_MUST_CHECK enum lx_err
+merkle_log_prove_consistency(const struct lx_hash_ops *ops, const struct merkle_log_store *store,
+    uint64_t old_size, uint64_t size, struct merkle_path *out_path);
 
 /** Verify (RFC 9162 2.1.3.2). LX_ERR_PROOF when it does not hold. */
-LX_MUST_CHECK enum lx_err merkle_log_verify(const struct lx_hash_ops *ops,
-    const struct lx_hash *leaf, uint64_t index, uint64_t size, const struct lx_hash *path,
-    size_t path_count, const struct lx_hash *root);
+LX_MUST_CHECK enum lx_err
+merkle_log_verify(const struct lx_hash_ops *ops, const struct lx_hash *leaf, uint64_t index,
+    uint64_t size, const struct lx_hash *path, size_t path_count, const struct lx_hash *root);
 
 /** Verify (RFC 9162 2.1.4.2). LX_ERR_PROOF when it does not hold. */
 LX_MUST_CHECK enum lx_err merkle_log_verify_consistency(const struct lx_hash_ops *ops,

@@ -10,8 +10,7 @@ merkle_log_empty_root(const struct lx_hash_ops *ops, struct lx_hash *out)
 }
 
 void
-merkle_log_leaf(
-    const struct lx_hash_ops *ops, const void *data, size_t len, struct lx_hash *out)
+merkle_log_leaf(const struct lx_hash_ops *ops, const void *data, size_t len, struct lx_hash *out)
 {
         lx_hash1(ops, &LX_TAG_LEAF, data, len, out);
 }

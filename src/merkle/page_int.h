@@ -33,8 +33,8 @@ unsigned merkle_page_count(const struct page *page, unsigned *out_only);
 /** Write the bytes of merkle/state.h. */
 size_t merkle_page_encode(const struct page *page, uint8_t out[MERKLE_PAGE_MAX]);
 /** Read them and compute the leaves' hashes: LX_ERR_CORRUPT. */
-LX_MUST_CHECK enum lx_err merkle_page_decode(const struct lx_hash_ops *ops, const uint8_t *bytes,
-    size_t len, struct page *out_page);
+LX_MUST_CHECK enum lx_err merkle_page_decode(
+    const struct lx_hash_ops *ops, const uint8_t *bytes, size_t len, struct page *out_page);
 /** All 31 nodes. */
 void merkle_page_nodes(
     const struct lx_hash_ops *ops, const struct page *page, struct page_nodes *out_nodes);

@@ -96,8 +96,8 @@ static enum lx_err update_page(struct update *up, struct page *page, unsigned ni
     const struct merkle_update *updates, size_t count, struct slot *out_slot);
 
 static void
-set_leaf(
-    struct merkle_state *tree, struct slot *slot, const struct lx_hash *key, const struct lx_hash *value)
+set_leaf(struct merkle_state *tree, struct slot *slot, const struct lx_hash *key,
+    const struct lx_hash *value)
 {
         slot->type = SLOT_LEAF;
         slot->key = *key;
@@ -180,8 +180,8 @@ update_page(struct update *up, struct page *page, unsigned nibbles,
                         if (merkle_nibble(&updates[end].key, nibbles) != n)
                                 break;
                 err = slot->type == SLOT_CHILD
-                    ? update_child(up, slot, nibbles + 1, updates + i, end - i)
-                    : update_fresh(up, slot, nibbles + 1, updates + i, end - i);
+                          ? update_child(up, slot, nibbles + 1, updates + i, end - i)
+                          : update_fresh(up, slot, nibbles + 1, updates + i, end - i);
                 if (err != LX_OK)
                         return err;
         }
@@ -233,8 +233,8 @@ merkle_state_update(struct merkle_state *tree, const struct merkle_root *root, u
                 lx_free(page);
         } else {
                 lx_assert(version > root->version);
-                slot = (struct slot){
-                    .type = SLOT_CHILD, .hash = root->hash, .version = root->version};
+                slot =
+                    (struct slot){.type = SLOT_CHILD, .hash = root->hash, .version = root->version};
                 err = update_child(&up, &slot, 0, updates, count);
         }
         if (err != LX_OK)

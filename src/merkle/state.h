@@ -25,7 +25,7 @@
 #include "merkle/proof.h"
 
 #define MERKLE_PAGE_MAX (4 + 16 * 64) /* bytes of an encoded page at most (16 leaves) */
-#define MERKLE_PAGE_KEY_LEN 73 /* u64 version, 32-byte tree id, u8 nibbles, 32-byte path */
+#define MERKLE_PAGE_KEY_LEN 73        /* u64 version, 32-byte tree id, u8 nibbles, 32-byte path */
 
 /* The root of a tree at one version. An empty tree has hash zero. */
 struct merkle_root {
@@ -47,7 +47,8 @@ struct merkle_pages {
 
 /* Where a batch's results go: a new page to store, an old page's key that became stale. */
 struct merkle_sink {
-        void (*put)(void *arg, const uint8_t key[MERKLE_PAGE_KEY_LEN], const uint8_t *page, size_t len);
+        void (*put)(
+            void *arg, const uint8_t key[MERKLE_PAGE_KEY_LEN], const uint8_t *page, size_t len);
         void (*stale)(void *arg, const uint8_t key[MERKLE_PAGE_KEY_LEN]);
         void *arg;
 };
@@ -101,7 +102,8 @@ void merkle_state_join_parts(struct merkle_state *tree, uint64_t version, unsign
 void merkle_state_forget_after(struct merkle_state *tree, uint64_t version);
 
 /** The value hash under @key at @root: found or not in @out_found. */
-LX_MUST_CHECK enum lx_err merkle_state_get(struct merkle_state *tree, const struct merkle_root *root,
+LX_MUST_CHECK enum lx_err
+merkle_state_get(struct merkle_state *tree, const struct merkle_root *root,
     const struct lx_hash *key, struct lx_hash *out_value, bool *out_found);
 
 /**
@@ -115,7 +117,8 @@ LX_MUST_CHECK enum lx_err merkle_state_prove(struct merkle_state *tree,
  * Walk all leaves at @root in key order: @each returns false to stop. For checks and snapshots.
  * Every page's hash is recomputed and compared on the way: LX_ERR_CORRUPT.
  */
-LX_MUST_CHECK enum lx_err merkle_state_walk(struct merkle_state *tree, const struct merkle_root *root,
+LX_MUST_CHECK enum lx_err
+merkle_state_walk(struct merkle_state *tree, const struct merkle_root *root,
     bool (*each)(void *arg, const struct lx_hash *key, const struct lx_hash *value), void *arg);
 
 #endif

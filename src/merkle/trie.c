@@ -1,7 +1,8 @@
 /* merkle/trie.c - building, reading and proving prefix tries; see merkle/trie.h. */
 #include "config.h"
-#include "crypto/tags.h"
 #include "merkle/trie_int.h"
+
+#include "crypto/tags.h"
 
 struct trie {
         const struct lx_hash_ops *ops;
@@ -9,8 +10,8 @@ struct trie {
 };
 
 static enum lx_err
-load_node(const struct merkle_trie_nodes *nodes, const struct lx_hash *hash,
-    struct lx_buf *bytes, struct trie_node *out_node)
+load_node(const struct merkle_trie_nodes *nodes, const struct lx_hash *hash, struct lx_buf *bytes,
+    struct trie_node *out_node)
 {
         enum lx_err err;
 

@@ -43,9 +43,9 @@ LX_MUST_CHECK enum lx_err merkle_trie_children(
     const uint8_t *enc, size_t len, struct lx_hash out_child[2]);
 
 /** The value exactly at @at. */
-LX_MUST_CHECK enum lx_err merkle_trie_get(const struct merkle_trie_nodes *nodes,
-    const struct lx_hash *root, const struct merkle_bits *at, struct lx_hash *out_value,
-    bool *out_found);
+LX_MUST_CHECK enum lx_err
+merkle_trie_get(const struct merkle_trie_nodes *nodes, const struct lx_hash *root,
+    const struct merkle_bits *at, struct lx_hash *out_value, bool *out_found);
 
 /** The longest prefix of @addr with a value: its bits and value; found or not. */
 LX_MUST_CHECK enum lx_err merkle_trie_match(const struct merkle_trie_nodes *nodes,

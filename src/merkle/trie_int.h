@@ -20,15 +20,15 @@ struct merkle_bits merkle_bits_head(const struct merkle_bits *bits, unsigned len
 /** What follows the first @from bits. */
 struct merkle_bits merkle_bits_tail(const struct merkle_bits *bits, unsigned from);
 /** @a, one bit, @b. */
-struct merkle_bits merkle_bits_join(
-    const struct merkle_bits *a, unsigned bit, const struct merkle_bits *b);
+struct merkle_bits
+merkle_bits_join(const struct merkle_bits *a, unsigned bit, const struct merkle_bits *b);
 /** How many bits both start with. */
 unsigned merkle_bits_common(const struct merkle_bits *a, const struct merkle_bits *b);
 /** Write the bytes of merkle/trie.h. */
 void merkle_trie_node_encode(const struct trie_node *node, struct lx_writer *wr);
 /** Read them, to the end. */
-LX_MUST_CHECK enum lx_err merkle_trie_node_decode(
-    const uint8_t *bytes, size_t len, struct trie_node *out_node);
+LX_MUST_CHECK enum lx_err
+merkle_trie_node_decode(const uint8_t *bytes, size_t len, struct trie_node *out_node);
 
 /* A walk down a trie along an address, node by node. */
 struct trie_walk {

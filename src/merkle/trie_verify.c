@@ -71,9 +71,8 @@ merkle_trie_node_encode(const struct trie_node *node, struct lx_writer *wr)
 
         lx_write_u8(wr, node->skip.len);
         lx_write_bytes(wr, node->skip.b, (node->skip.len + 7u) / 8);
-        lx_write_u8(wr,
-            (uint8_t)((node->has_value ? FLAG_VALUE : 0) | (left ? FLAG_LEFT : 0) |
-                (right ? FLAG_RIGHT : 0)));
+        lx_write_u8(wr, (uint8_t)((node->has_value ? FLAG_VALUE : 0) | (left ? FLAG_LEFT : 0) |
+                                  (right ? FLAG_RIGHT : 0)));
         if (node->has_value)
                 lx_write_hash(wr, &node->value);
         if (left)

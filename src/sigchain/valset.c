@@ -149,8 +149,9 @@ sigchain_valset_verify(const struct lx_crypto_ops *ops, const struct sigchain_va
         if (count > 1 && rd->left == 32 * (count + 1)) {
                 agg = lx_read_span(rd, rd->left);
                 err = ops->sig.verify_half != NULL &&
-                        ops->sig.verify_half(ops->sig.ctx, keys, count, msg, agg.p, agg.len)
-                    ? LX_OK : LX_ERR_SIGNATURE;
+                              ops->sig.verify_half(ops->sig.ctx, keys, count, msg, agg.p, agg.len)
+                          ? LX_OK
+                          : LX_ERR_SIGNATURE;
         } else {
                 err = verify_each(&ops->sig, keys, count, msg, rd);
         }
