@@ -56,7 +56,7 @@ sed -i 's/return x + 1/return atoi("1") + x/' t/src/base/a.c;            fault '
 sed -i 's/return x + 1/return memcmp(\&x, \&x, 4)/' t/src/base/a.c;      fault 'memcmp without /* public */'
 printf '/* %0130d */\n' 1 >>t/src/top/b.c;                               fault 'longer than'
 printf 'int x; \n' >>t/src/top/b.c;                                      fault 'blanks at the end'
-printf 'It recieves it.\n' >t/doc/x.md;                                  fault 'recieves'
+printf 'It %s it.\n' reci''eves >t/doc/x.md;                       fault reci''eves
 mkdir t/contrib; printf '#!/bin/sh\necho $1\n' >t/contrib/test;          fault 'SC2086'
 : >b/man/lxnoded.8;                                                      fault 'prune is not in man/lxnoded.8'
 : >b/man/lx.1;                                                           fault 'chain head is not in man/lx.1'
