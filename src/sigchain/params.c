@@ -3,6 +3,7 @@
 #include "sigchain/params.h"
 
 #include "crypto/tags.h"
+#include "sigchain/standard.h"
 
 #include <string.h>
 
@@ -194,6 +195,8 @@ read_roots(struct lx_reader *rd, struct sigchain_genesis *g)
                 if ((root->family != 4 && root->family != 6) ||
                     root->bits > (root->family == 4 ? 32 : 128))
                         lx_reader_fail(rd, LX_ERR_RANGE);
+                if (rd->err == LX_OK && !sigchain_prefix_is_clean(root->prefix, root->bits))
+                        lx_reader_fail(rd, LX_ERR_FORMAT);
                 if (i > 0 && compare_roots(&g->root[i - 1], root) >= 0)
                         lx_reader_fail(rd, LX_ERR_FORMAT);
         }

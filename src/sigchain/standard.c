@@ -218,9 +218,8 @@ eid_key(const struct sigchain_object *object, struct lx_writer *wr, struct lx_wh
         return LX_OK;
 }
 
-/* Whether no bit is set behind the first @bits of 16 bytes. */
-static bool
-tail_is_zero(const uint8_t *prefix, uint64_t bits)
+bool
+sigchain_prefix_is_clean(const uint8_t prefix[16], uint64_t bits)
 {
         for (uint64_t i = bits; i < 128; i++)
                 if ((prefix[i / 8] >> (7 - i % 8) & 1) != 0)
@@ -238,7 +237,7 @@ prefix_key(const struct sigchain_object *object, struct lx_writer *wr, struct lx
             !get_u64_below(object, "instance", 1ull << 32, &instance) ||
             !get_u64_below(object, "family", 7, &family) || (family != 4 && family != 6) ||
             !get_u64_below(object, "bits", family == 4 ? 33 : 129, &bits) ||
-            !tail_is_zero(prefix->bytes.p, bits)) {
+            !sigchain_prefix_is_clean(prefix->bytes.p, bits)) {
                 lx_why_set(why,
                     "rule prefix: instance below 2^32, family 4 or 6, at most 32 or 128 "
                     "bits, and nothing set behind them");

@@ -66,6 +66,9 @@ LX_MUST_CHECK enum lx_err sigchain_standard_check(const struct sigchain_standard
 /** Whether @name is a well-formed name. */
 bool sigchain_name_is_valid(struct lx_span name);
 
+/** Whether no bit is set behind the first @bits of the 16 bytes. */
+bool sigchain_prefix_is_clean(const uint8_t prefix[16], uint64_t bits);
+
 /**
  * The canonical key from which the address of a register of this type with these fields is derived;
  * *out_len 0 when the type's addresses come from genesis, sequence and operation.

@@ -833,6 +833,9 @@ spoil_genesis(struct sigchain_genesis *g, int how)
         case 15:
                 g->allocation_count = SIGCHAIN_ALLOCATIONS_MAX;
                 break;
+        case 16:
+                g->root[0].prefix[15] = 1;
+                break;
         default:
                 ck_abort();
         }
@@ -842,7 +845,8 @@ START_TEST(genesis_documents)
 {
         static const enum lx_err want[] = {LX_ERR_RANGE, LX_ERR_FORMAT, LX_ERR_RANGE, LX_ERR_RANGE,
             LX_ERR_RANGE, LX_ERR_FORMAT, LX_ERR_RANGE, LX_ERR_RANGE, LX_ERR_RANGE, LX_ERR_FORMAT,
-            LX_ERR_FORMAT, LX_ERR_FORMAT, LX_ERR_FORMAT, LX_ERR_RANGE, LX_ERR_RANGE, LX_ERR_FORMAT};
+            LX_ERR_FORMAT, LX_ERR_FORMAT, LX_ERR_FORMAT, LX_ERR_RANGE, LX_ERR_RANGE, LX_ERR_FORMAT,
+            LX_ERR_FORMAT};
         static struct world w;
         static struct sigchain_genesis g;
         struct lx_writer wr = lx_writer_init(buffer, sizeof(buffer));
