@@ -18,7 +18,7 @@ static bool
 has_key(const struct merkle_range *range, const struct lx_hash *key)
 {
         return lx_hash_cmp(key, &range->from) >= 0 &&
-            (range->to_end || lx_hash_cmp(key, &range->next) < 0);
+               (range->to_end || lx_hash_cmp(key, &range->next) < 0);
 }
 
 /* The highest key whose first @depth bits are those of @prefix. */
@@ -68,8 +68,8 @@ walk_page(struct walk *walk, uint64_t version, const struct lx_hash *path, unsig
 {
         struct page page;
         enum lx_err err = nibbles < 64
-            ? merkle_state_load_page(walk->tree, version, path, nibbles, &page)
-            : LX_ERR_CORRUPT;
+                              ? merkle_state_load_page(walk->tree, version, path, nibbles, &page)
+                              : LX_ERR_CORRUPT;
 
         for (unsigned i = 0; i < PAGE_SLOTS && err == LX_OK && !walk->stopped; i++) {
                 const struct slot *slot = &page.slot[i];
@@ -150,8 +150,8 @@ put_outside(struct prove *p, const struct page *page, const struct page_nodes *n
         }
 }
 
-static enum lx_err prove_page(
-    struct prove *p, uint64_t version, const struct lx_hash *path, unsigned nibbles);
+static enum lx_err
+prove_page(struct prove *p, uint64_t version, const struct lx_hash *path, unsigned nibbles);
 
 static enum lx_err
 prove_node(struct prove *p, const struct page *page, const struct page_nodes *nodes,
@@ -198,8 +198,8 @@ prove_page(struct prove *p, uint64_t version, const struct lx_hash *path, unsign
         struct page page;
         struct page_nodes nodes;
         enum lx_err err = nibbles < 64
-            ? merkle_state_load_page(p->tree, version, path, nibbles, &page)
-            : LX_ERR_CORRUPT;
+                              ? merkle_state_load_page(p->tree, version, path, nibbles, &page)
+                              : LX_ERR_CORRUPT;
 
         if (err != LX_OK)
                 return err;
@@ -290,7 +290,8 @@ read_leaf(struct verify *v, const struct lx_hash *prefix, unsigned depth)
         struct lx_hash key = lx_read_hash(v->rd), value = lx_read_hash(v->rd), last;
 
         last_key(prefix, depth, &last);
-        if (lx_hash_cmp(&key, prefix) < 0 || lx_hash_cmp(&key, &last) > 0 || has_key(v->range, &key))
+        if (lx_hash_cmp(&key, prefix) < 0 || lx_hash_cmp(&key, &last) > 0 ||
+            has_key(v->range, &key))
                 lx_reader_fail(v->rd, LX_ERR_PROOF);
         merkle_state_leaf(v->ops, &key, &value, &out.hash);
         return out;
@@ -350,9 +351,8 @@ read_node(struct verify *v, const struct lx_hash *prefix, unsigned depth,
 }
 
 enum lx_err
-merkle_range_verify(const struct lx_hash_ops *ops, struct lx_reader *rd,
-    const struct lx_hash *root, const struct merkle_range *range, const struct merkle_leaf *leaves,
-    size_t count)
+merkle_range_verify(const struct lx_hash_ops *ops, struct lx_reader *rd, const struct lx_hash *root,
+    const struct merkle_range *range, const struct merkle_leaf *leaves, size_t count)
 {
         struct verify v = {.ops = ops, .rd = rd, .range = range};
         struct lx_hash prefix = {{0}};

@@ -48,8 +48,8 @@ LX_MUST_CHECK enum lx_err merkle_state_prove_range(struct merkle_state *tree,
  * Verify that the @count leaves at @leaves, in order, are those of @range in the tree of @root. Reads
  * one proof off @rd. LX_ERR_PROOF, LX_ERR_FORMAT, LX_ERR_TRUNCATED.
  */
-LX_MUST_CHECK enum lx_err merkle_range_verify(const struct lx_hash_ops *ops, struct lx_reader *rd,
-    const struct lx_hash *root, const struct merkle_range *range, const struct merkle_leaf *leaves,
-    size_t count);
+LX_MUST_CHECK enum lx_err
+merkle_range_verify(const struct lx_hash_ops *ops, struct lx_reader *rd, const struct lx_hash *root,
+    const struct merkle_range *range, const struct merkle_leaf *leaves, size_t count);
 
 #endif

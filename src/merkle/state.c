@@ -297,8 +297,7 @@ merkle_state_join_parts(struct merkle_state *tree, uint64_t version, unsigned ni
                 slot = page->slot[only];
         } else if (taken > 0) {
                 merkle_page_nodes(tree->ops, page, &nodes);
-                slot = (struct slot){
-                    .type = SLOT_CHILD, .hash = nodes.hash[0], .version = version};
+                slot = (struct slot){.type = SLOT_CHILD, .hash = nodes.hash[0], .version = version};
                 write_page(&up, page, nibbles, path);
         }
         to_part(&slot, out);

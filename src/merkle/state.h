@@ -80,11 +80,11 @@ LX_MUST_CHECK enum lx_err merkle_state_update(struct merkle_state *tree,
  * above them. So that a tree of any size is built with the memory of one part.
  */
 struct merkle_part {
-        uint8_t type;          /* 0 nothing, 1 a leaf, 2 more */
+        uint8_t type; /* 0 nothing, 1 a leaf, 2 more */
         struct lx_hash hash;
-        struct lx_hash key;    /* a leaf's */
+        struct lx_hash key; /* a leaf's */
         struct lx_hash value;
-        uint64_t version;      /* of its page */
+        uint64_t version; /* of its page */
 };
 /** Build the subtree of @count sorted leaves that share their first @nibbles (1 and more). */
 LX_MUST_CHECK enum lx_err merkle_state_build_part(struct merkle_state *tree, uint64_t version,

@@ -39,8 +39,8 @@ LX_MUST_CHECK enum lx_err merkle_trie_set(const struct lx_hash_ops *ops,
     const struct lx_hash *value, struct lx_hash *out_root);
 
 /** The children of a node's encoding (zero: none): LX_OK, or what decoding says. */
-LX_MUST_CHECK enum lx_err merkle_trie_children(
-    const uint8_t *enc, size_t len, struct lx_hash out_child[2]);
+LX_MUST_CHECK enum lx_err
+merkle_trie_children(const uint8_t *enc, size_t len, struct lx_hash out_child[2]);
 
 /** The value exactly at @at. */
 LX_MUST_CHECK enum lx_err
