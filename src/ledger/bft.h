@@ -123,6 +123,9 @@ void ledger_bft_judge(struct ledger_bft *bft, const struct lx_hash *value, bool 
 /** A vote of this height whose signature holds. false: it is known already or a bound keeps it out. */
 bool ledger_bft_add_vote(struct ledger_bft *bft, const struct ledger_ballot *ballot, uint64_t now_ms);
 
+/** Whether two votes, both signed by their voter, prove it faulty: two of one round, or a forgotten lock. */
+bool ledger_ballots_convict(const struct ledger_ballot *a, const struct ledger_ballot *b);
+
 /** The next wish; false: there is none. */
 bool ledger_bft_next(struct ledger_bft *bft, struct ledger_bft_wish *out_wish);
 /** Time passes. */
