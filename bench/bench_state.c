@@ -81,6 +81,7 @@ update(struct work *w, uint64_t count)
         w->batch = lld_batch_new(w->db, w->version);
         fine = merkle_state_update(w->tree, &w->root, w->version, w->updates, count, &sink, &w->root) == LX_OK &&
             lld_batch_commit(w->batch, true, NULL) == LX_OK;
+        merkle_state_settle(w->tree, merkle_state_batch(w->tree), fine);
         lld_batch_free(w->batch);
         w->version++;
         return fine;

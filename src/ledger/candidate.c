@@ -50,9 +50,8 @@ ledger_candidate_free(struct ledger_candidate *c)
 {
         if (c == NULL)
                 return;
-        /* Pages of a block that never came must not be taken for the next one's. */
-        merkle_state_forget_after(
-            c->ledger->tree, c->base != NULL ? c->base->tip.header.height : 0);
+        /* Pages of a block that never came are not to be seen by the next one. */
+        merkle_state_settle(c->ledger->tree, c->page_batch, c->committed);
         lx_map_free(c->state);
         lx_map_free(c->nodes);
         lx_map_free(c->tries);

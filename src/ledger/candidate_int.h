@@ -56,6 +56,8 @@ struct ledger_candidate {
         size_t tx_count;
         uint64_t bytes, ops, index_inserts;
         struct lx_hash missing;   /* the manifest that the transaction at hand lacks; zero: none */
+        uint64_t page_batch;      /* of the state tree's pages (merkle/state.h); 0: none yet */
+        bool committed;           /* its pages are in the store */
         struct tip tip;           /* the new tip, except for the certificate */
 };
 

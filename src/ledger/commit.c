@@ -189,6 +189,17 @@ write_candidate(struct ledger_candidate *c, bool sync, struct lx_why *why)
         return err;
 }
 
+/* Whether @c stands on the newest block: of several candidates of a height one is committed. */
+static bool
+is_next(struct ledger *ledger, const struct ledger_candidate *c)
+{
+        struct ledger_view *view = ledger_view_new(ledger);
+        bool next = lx_hash_eq(&view->tip.hash, &c->base->tip.hash);
+
+        ledger_view_unref(view);
+        return next;
+}
+
 static enum lx_err
 commit(struct ledger *ledger, struct ledger_candidate *c, const uint8_t *cert, size_t cert_len,
     bool sync, struct lx_why *why)
@@ -196,6 +207,13 @@ commit(struct ledger *ledger, struct ledger_candidate *c, const uint8_t *cert, s
         struct sigchain_valset *set = lx_alloc(sizeof(*set));
         enum lx_err err = sigchain_valset_decode(c->tip.set.p, c->tip.set.len, set);
 
+        if (err == LX_OK && !is_next(ledger, c)) {
+                lx_free(set);
+                lx_why_set(why, "another block %llu was committed meanwhile",
+                    (unsigned long long)c->tip.header.height);
+                ledger_candidate_free(c);
+                return LX_ERR_CHANGED;
+        }
         if (err == LX_OK)
                 err = ledger_cert_verify(ledger->ops, &c->tip.header, set, cert, cert_len);
         lx_free(set);
@@ -209,9 +227,7 @@ commit(struct ledger *ledger, struct ledger_candidate *c, const uint8_t *cert, s
         if (err == LX_OK) {
                 ledger_publish_take(ledger, &c->tip);
                 c->tip = (struct tip){0};
-                /* Its pages are now the tree's: ledger_candidate_free forgets only later ones. */
-                ledger_view_unref(c->base);
-                c->base = ledger_view_new(ledger);
+                c->committed = true;
         }
         ledger_candidate_free(c);
         return err;
@@ -243,6 +259,7 @@ ledger_write_genesis(struct ledger *ledger, struct lx_why *why)
                 err = ledger_candidate_seal(c, ledger->genesis->time_ms, why);
         if (err == LX_OK)
                 err = write_candidate(c, true, why);
+        c->committed = err == LX_OK;
         ledger_candidate_free(c);
         return err;
 }

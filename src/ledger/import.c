@@ -553,7 +553,6 @@ ledger_import_finish(struct ledger_import *import, struct ledger_tx *txs, size_t
 
                 err = ledger_load_tip(import->ledger, &tip, why);
                 if (err == LX_OK) {
-                        merkle_state_forget_after(import->ledger->tree, 0);
                         ledger_publish_take(import->ledger, &tip);
                         ledger_import_close(import);
                 }

@@ -94,7 +94,8 @@ struct lx_span ledger_candidate_valset(const struct ledger_candidate *candidate)
 void ledger_candidate_free(struct ledger_candidate *candidate);
 
 /**
- * Verify the certificate, write the block with fsync, make it the tip. The candidate is consumed
+ * Verify the certificate, write the block with fsync, make it the tip. LX_ERR_CHANGED: the tip moved since
+ * the candidate was made (several may be alive, one of a height is committed). The candidate is consumed
  * whatever happens. After an error of the store the ledger must be closed.
  */
 LX_MUST_CHECK enum lx_err ledger_commit(struct ledger *ledger, struct ledger_candidate *candidate,

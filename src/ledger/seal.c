@@ -33,6 +33,8 @@ update_tree(struct ledger_candidate *c)
         if (count > 0)
                 err = merkle_state_update(c->ledger->tree, from, c->tip.header.height, updates,
                     count, &sink, &c->tip.root);
+        if (count > 0)
+                c->page_batch = merkle_state_batch(c->ledger->tree);
         lx_free(updates);
         c->tip.header.state_root = c->tip.root.hash;
         return err;

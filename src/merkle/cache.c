@@ -10,13 +10,23 @@
 #define WAYS 4u
 
 struct line {
-        uint64_t used; /* 0: free */
+        uint64_t used;  /* 0: free */
+        uint64_t batch; /* 0: seen by everybody */
         uint8_t key[MERKLE_PAGE_KEY_LEN];
         struct page page;
 };
 
+/* Which lines a batch wrote that is neither accepted nor dropped. */
+struct open_batch {
+        struct open_batch *next;
+        uint64_t number;
+        size_t *line;
+        size_t count, cap;
+};
+
 struct cache {
         size_t set_count;
+        struct open_batch *open;
         uint64_t clock;
         struct line *lines; /* [set_count * WAYS] */
 };
@@ -40,6 +50,8 @@ merkle_cache_free(struct cache *cache)
 {
         if (cache == NULL)
                 return;
+        while (cache->open != NULL)
+                merkle_cache_settle(cache, cache->open->number, false);
         lx_free(cache->lines);
         lx_free(cache);
 }
@@ -65,7 +77,7 @@ merkle_cache_get(struct cache *cache, const uint8_t key[MERKLE_PAGE_KEY_LEN])
                 return NULL;
         set = find_set(cache, key);
         for (unsigned i = 0; i < WAYS; i++)
-                if (set[i].used != 0 &&
+                if (set[i].used != 0 && set[i].batch == 0 &&
                     memcmp(set[i].key, key, MERKLE_PAGE_KEY_LEN) == 0) { /* public */
                         set[i].used = ++cache->clock;
                         return &set[i].page;
@@ -73,9 +85,29 @@ merkle_cache_get(struct cache *cache, const uint8_t key[MERKLE_PAGE_KEY_LEN])
         return NULL;
 }
 
+static void
+remember_line(struct cache *cache, uint64_t number, size_t line)
+{
+        struct open_batch *batch = cache->open;
+
+        while (batch != NULL && batch->number != number)
+                batch = batch->next;
+        if (batch == NULL) {
+                batch = lx_alloc(sizeof(*batch));
+                batch->number = number;
+                batch->next = cache->open;
+                cache->open = batch;
+        }
+        if (batch->count == batch->cap) {
+                batch->cap = batch->cap == 0 ? 64 : 2 * batch->cap;
+                batch->line = lx_realloc(batch->line, batch->cap * sizeof(*batch->line));
+        }
+        batch->line[batch->count++] = line;
+}
+
 void
-merkle_cache_put(
-    struct cache *cache, const uint8_t key[MERKLE_PAGE_KEY_LEN], const struct page *page)
+merkle_cache_put(struct cache *cache, const uint8_t key[MERKLE_PAGE_KEY_LEN],
+    const struct page *page, uint64_t batch)
 {
         struct line *set, *line;
 
@@ -93,16 +125,36 @@ merkle_cache_put(
                 }
         }
         line->used = ++cache->clock;
+        line->batch = batch;
         memcpy(line->key, key, MERKLE_PAGE_KEY_LEN);
         line->page = *page;
+        if (batch != 0)
+                remember_line(cache, batch, (size_t)(line - cache->lines));
 }
 
 void
-merkle_cache_forget_after(struct cache *cache, uint64_t version)
+merkle_cache_settle(struct cache *cache, uint64_t number, bool accept)
 {
+        struct open_batch **at, *batch;
+
         if (cache == NULL)
                 return;
-        for (size_t i = 0; i < cache->set_count * WAYS; i++)
-                if (cache->lines[i].used != 0 && lx_get_be64(cache->lines[i].key) > version)
-                        cache->lines[i].used = 0;
+        for (at = &cache->open; *at != NULL && (*at)->number != number; at = &(*at)->next)
+                continue;
+        batch = *at;
+        if (batch == NULL)
+                return;
+        for (size_t i = 0; i < batch->count; i++) {
+                struct line *line = &cache->lines[batch->line[i]];
+
+                if (line->batch != number)
+                        continue;
+                if (accept)
+                        line->batch = 0;
+                else
+                        line->used = 0;
+        }
+        *at = batch->next;
+        lx_free(batch->line);
+        lx_free(batch);
 }

@@ -3,6 +3,9 @@
  *
  * Set-associative by path: of one path only one version is kept, so a new version takes the place
  * of the one it made stale. Within a set the least recently used goes.
+ *
+ * Pages written by a batch are not seen by anybody until the batch is accepted: several batches that
+ * make the same version (candidates of one height) are told apart by their number, so their pages never mix.
  */
 #ifndef LX_MERKLE_CACHE_INT_H
 #define LX_MERKLE_CACHE_INT_H
@@ -17,10 +20,10 @@ struct cache *merkle_cache_new(size_t bytes);
 void merkle_cache_free(struct cache *cache);
 /** The page, or NULL. Valid until the next put. */
 const struct page *merkle_cache_get(struct cache *cache, const uint8_t key[MERKLE_PAGE_KEY_LEN]);
-/** Keep a copy. */
-void merkle_cache_put(
-    struct cache *cache, const uint8_t key[MERKLE_PAGE_KEY_LEN], const struct page *page);
-/** Drop pages of versions above @version. */
-void merkle_cache_forget_after(struct cache *cache, uint64_t version);
+/** Keep a copy: as read from the store (@batch 0), or written by @batch. */
+void merkle_cache_put(struct cache *cache, const uint8_t key[MERKLE_PAGE_KEY_LEN],
+    const struct page *page, uint64_t batch);
+/** The pages of @batch are in the store now: let them be seen; or (@accept false) drop them. */
+void merkle_cache_settle(struct cache *cache, uint64_t batch, bool accept);
 
 #endif

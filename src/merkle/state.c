@@ -17,6 +17,7 @@ struct merkle_state {
         struct merkle_pages pages;
         struct lx_hash tree_id;
         struct cache *cache;
+        uint64_t batch; /* number of the last update */
         struct lx_buf scratch;
 };
 
@@ -43,10 +44,16 @@ merkle_state_free(struct merkle_state *tree)
         lx_free(tree);
 }
 
-void
-merkle_state_forget_after(struct merkle_state *tree, uint64_t version)
+uint64_t
+merkle_state_batch(const struct merkle_state *tree)
 {
-        merkle_cache_forget_after(tree->cache, version);
+        return tree->batch;
+}
+
+void
+merkle_state_settle(struct merkle_state *tree, uint64_t batch, bool accept)
+{
+        merkle_cache_settle(tree->cache, batch, accept);
 }
 
 static enum lx_err
@@ -64,7 +71,7 @@ load_page(struct merkle_state *tree, const uint8_t key[MERKLE_PAGE_KEY_LEN], str
         if (err == LX_OK)
                 err = merkle_page_decode(tree->ops, tree->scratch.p, tree->scratch.len, out_page);
         if (err == LX_OK)
-                merkle_cache_put(tree->cache, key, out_page);
+                merkle_cache_put(tree->cache, key, out_page, 0);
         return err;
 }
 
@@ -90,6 +97,7 @@ struct update {
         struct merkle_state *tree;
         uint64_t version;
         const struct merkle_sink *sink;
+        uint64_t batch; /* 0: pages are not kept in the cache */
 };
 
 static enum lx_err update_page(struct update *up, struct page *page, unsigned nibbles,
@@ -155,7 +163,8 @@ write_page(struct update *up, const struct page *page, unsigned nibbles, const s
 
         merkle_page_key(&up->tree->tree_id, up->version, path, nibbles, key);
         up->sink->put(up->sink->arg, key, bytes, len);
-        merkle_cache_put(up->tree->cache, key, page);
+        if (up->batch != 0)
+                merkle_cache_put(up->tree->cache, key, page, up->batch);
 }
 
 /*
@@ -214,7 +223,8 @@ merkle_state_update(struct merkle_state *tree, const struct merkle_root *root, u
     struct merkle_update *updates, size_t count, const struct merkle_sink *sink,
     struct merkle_root *out_root)
 {
-        struct update up = {.tree = tree, .version = version, .sink = sink};
+        struct update up = {
+            .tree = tree, .version = version, .sink = sink, .batch = ++tree->batch};
         struct slot slot = {.type = SLOT_EMPTY};
         enum lx_err err;
 

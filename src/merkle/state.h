@@ -98,8 +98,14 @@ void merkle_state_join_parts(struct merkle_state *tree, uint64_t version, unsign
     const struct lx_hash *path, const struct merkle_part parts[16], const struct merkle_sink *sink,
     struct merkle_part *out);
 
-/** Forget cached pages of versions above @version (a candidate that was not committed). */
-void merkle_state_forget_after(struct merkle_state *tree, uint64_t version);
+/**
+ * The number of the last update. Its new pages are in the cache, but nothing sees them until its caller says that they
+ * are stored. So several updates may make the same version from the same root (candidates of one
+ * height) and at most one be accepted.
+ */
+uint64_t merkle_state_batch(const struct merkle_state *tree);
+/** The pages of update @batch are stored (@accept), or never will be. Every update is settled once. */
+void merkle_state_settle(struct merkle_state *tree, uint64_t batch, bool accept);
 
 /** The value hash under @key at @root: found or not in @out_found. */
 LX_MUST_CHECK enum lx_err

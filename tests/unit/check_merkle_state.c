@@ -107,6 +107,7 @@ enum { KEYS = 400, VERSIONS = 60 };
 struct world {
         struct lx_hash key[KEYS];
         struct lx_hash value[VERSIONS + 1][KEYS]; /* zero: absent */
+        uint64_t rival; /* a batch that lost and is not dropped yet; 0: none */
         struct merkle_root root[VERSIONS + 1];
         struct batch batch;
         struct merkle_state *tree;
@@ -153,10 +154,38 @@ make_keys(struct world *w)
 }
 
 static void
+drop_page(void *arg, const uint8_t key[MERKLE_PAGE_KEY_LEN], const uint8_t *page, size_t len)
+{
+        (void)arg, (void)key, (void)page, (void)len;
+}
+
+static void
+drop_stale(void *arg, const uint8_t key[MERKLE_PAGE_KEY_LEN])
+{
+        (void)arg, (void)key;
+}
+
+/* Another batch of the same version on the same root, with other values: its pages must never be seen. */
+static uint64_t
+make_rival(struct world *w, unsigned v, const struct merkle_update *updates, size_t count)
+{
+        struct merkle_update *others = lx_memdup(updates, count * sizeof(*updates));
+        struct merkle_sink nowhere = {.put = drop_page, .stale = drop_stale};
+        struct merkle_root root;
+
+        for (size_t i = 0; i < count; i += 2)
+                others[i].value = unit_hash(v * 1000 + i + 1);
+        ck_assert_int_eq(merkle_state_update(w->tree, &w->root[v - 1], v, others, count, &nowhere, &root), LX_OK);
+        lx_free(others);
+        return merkle_state_batch(w->tree);
+}
+
+static void
 make_version(struct world *w, unsigned v, uint64_t *state)
 {
         const struct merkle_sink sink = {.put = put_page, .stale = stale_page, .arg = &w->batch};
         struct merkle_update updates[KEYS];
+        uint64_t rival = 0, batch;
         size_t count = 0, most = v % 7 == 0 ? KEYS : 12;
 
         memcpy(w->value[v], w->value[v - 1], sizeof(w->value[v]));
@@ -169,8 +198,22 @@ make_version(struct world *w, unsigned v, uint64_t *state)
                         w->value[v][i] = unit_hash(unit_random(state) | 1);
                 updates[count++] = (struct merkle_update){w->key[i], w->value[v][i]};
         }
+        if (v % 2 == 0)
+                rival = make_rival(w, v, updates, count);
         ck_assert_int_eq(merkle_state_update(w->tree, &w->root[v - 1], v, updates, count, &sink,
                              &w->root[v]), LX_OK);
+        batch = merkle_state_batch(w->tree);
+        if (v % 2 == 1)
+                rival = make_rival(w, v, updates, count);
+        /* The one that lost is dropped before or after the winner, or while the next is made. */
+        if (v % 3 == 0)
+                merkle_state_settle(w->tree, rival, false);
+        merkle_state_settle(w->tree, batch, true);
+        if (v % 3 == 1)
+                merkle_state_settle(w->tree, rival, false);
+        if (w->rival != 0)
+                merkle_state_settle(w->tree, w->rival, false);
+        w->rival = v % 3 == 2 ? rival : 0;
 }
 
 static void
