@@ -351,6 +351,12 @@ ledger_candidate_apply(struct ledger_candidate *c, const struct sigchain_tx *tx,
         struct sigchain_sink sink = {.emit = stage_effect, .arg = &stage};
         enum lx_err err = check_room(c, tx, bytes.len, why);
 
+        if (err == LX_OK && tx->version == SIGCHAIN_TX_EVIDENCE) {
+                err = ledger_candidate_convict(c, tx, why);
+                if (err == LX_OK)
+                        include(c, tx, bytes);
+                return err;
+        }
         if (err != LX_OK)
                 return err;
         stage.end = &stage.first;

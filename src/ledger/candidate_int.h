@@ -78,6 +78,9 @@ void ledger_candidate_put(struct ledger_candidate *c, enum sigchain_kind kind, s
 void ledger_candidate_keep(struct ledger_candidate *c, unsigned kind, struct lx_span key, struct lx_span value);
 /** A merkle_sink that keeps pages and stale keys. */
 struct merkle_sink ledger_candidate_pages(struct ledger_candidate *c);
+/** Apply evidence (evidence.c): its culprits leave the next set for good. */
+LX_MUST_CHECK enum lx_err ledger_candidate_convict(
+    struct ledger_candidate *c, const struct sigchain_tx *tx, struct lx_why *why);
 /** Insert the digests of the block's manifests, write their index registers (index.c). */
 LX_MUST_CHECK enum lx_err ledger_candidate_index(struct ledger_candidate *c, struct lx_why *why);
 /** Update the trees and fill the header; the time must be above the tip's. */

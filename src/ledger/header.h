@@ -21,7 +21,11 @@
 #include "crypto/ops.h"
 
 #define LEDGER_HEADER_LEN 242
-#define LEDGER_RULE_VERSION 1 /* the newest this program knows */
+/*
+ * The newest rule version that this program knows. 1: as doc/ says. 2: the same rules; it is there so that
+ * a network can go through an upgrade (parameter-update of rule-version) before one is needed.
+ */
+#define LEDGER_RULE_VERSION 2
 
 struct ledger_header {
         uint16_t rule_version;

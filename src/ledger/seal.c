@@ -4,6 +4,8 @@
 
 #include "base/assert.h"
 #include "crypto/hash.h"
+#include "ledger/evidence.h"
+#include "ledger/proposer.h"
 
 #include <string.h>
 
@@ -72,6 +74,50 @@ next_rules(struct ledger_candidate *c)
         return err == LX_ERR_ABSENT ? LX_ERR_CORRUPT : err;
 }
 
+/* The priorities for the next height (proposer.h): one turn of this one's, moved to the next set. */
+static enum lx_err
+turn(struct ledger_candidate *c, const struct tip *from, struct lx_buf *state,
+    struct sigchain_valset *now, struct sigchain_valset *next)
+{
+        struct ledger_rotation rotation;
+        uint8_t bytes[LEDGER_ROTATION_BYTES_MAX];
+        struct lx_writer wr = lx_writer_init(bytes, sizeof(bytes));
+
+        if (sigchain_valset_decode(from->next_set.p, from->next_set.len, now) != LX_OK ||
+            sigchain_valset_decode(c->tip.next_set.p, c->tip.next_set.len, next) != LX_OK)
+                return LX_ERR_CORRUPT;
+        ledger_rotation_init(now, &rotation);
+        if (state->len > 0 && (ledger_rotation_decode(state->p, state->len, &rotation) != LX_OK ||
+                                  rotation.count != now->count))
+                return LX_ERR_CORRUPT;
+        (void)ledger_rotation_turn(&rotation, now);
+        if (!lx_hash_eq(&from->header.next_valset, &c->tip.header.next_valset))
+                ledger_rotation_move(&rotation, now, next);
+        if (next->count > 1)
+                ledger_rotation_encode(&rotation, &wr);
+        if (next->count > 1 || state->len > 0)
+                ledger_candidate_put(
+                    c, SIGCHAIN_KIND_ROTATION, LX_SPAN(NULL, 0), LX_SPAN(bytes, wr.len));
+        return lx_writer_end(&wr);
+}
+
+static enum lx_err
+rotate(struct ledger_candidate *c, const struct tip *from)
+{
+        struct sigchain_valset *sets = lx_alloc_array(2, sizeof(*sets));
+        struct lx_buf state = {0};
+        struct lx_hash key;
+        enum lx_err err;
+
+        sigchain_state_key(ledger_ops(c->ledger), SIGCHAIN_KIND_ROTATION, NULL, 0, &key);
+        err = ledger_candidate_get(c, &key, &state);
+        if (err == LX_OK || err == LX_ERR_ABSENT)
+                err = turn(c, from, &state, &sets[0], &sets[1]);
+        lx_buf_clear(&state);
+        lx_free(sets);
+        return err;
+}
+
 static void
 keep_history(void *arg, unsigned level, uint64_t index, const struct lx_hash *node)
 {
@@ -104,9 +150,11 @@ ledger_candidate_seal(struct ledger_candidate *c, uint64_t time_ms, struct lx_wh
         merkle_frontier_root(ledger_ops(c->ledger), &c->tip.history, &header->history_root);
         err = ledger_candidate_index(c, why);
         if (err == LX_OK)
-                err = update_tree(c);
-        if (err == LX_OK)
                 err = next_rules(c);
+        if (err == LX_OK && from != NULL)
+                err = rotate(c, from);
+        if (err == LX_OK)
+                err = update_tree(c);
         if (err != LX_OK)
                 return err;
         header->rule_version = (uint16_t)(
@@ -154,7 +202,8 @@ execute(struct ledger_candidate *c, struct ledger_tx *tx, struct sigchain_tx *de
 }
 
 static enum lx_err
-execute_all(struct ledger_candidate *c, struct ledger_tx *txs, size_t count, bool all)
+execute_all(struct ledger_candidate *c, struct ledger_tx *txs, size_t count, bool all,
+    struct lx_why *why)
 {
         struct sigchain_tx *decoded = lx_alloc(sizeof(*decoded));
         struct lx_map *deferred = lx_map_new(1);
@@ -162,6 +211,13 @@ execute_all(struct ledger_candidate *c, struct ledger_tx *txs, size_t count, boo
 
         /* The height is known to the index and the pages before the header is sealed. */
         c->tip.header.height = c->base->tip.header.height + 1;
+        if (c->base->tip.params.value[SIGCHAIN_RULE_VERSION] > LEDGER_RULE_VERSION) {
+                lx_why_set(why, "block %llu has rule version %llu, this program knows %u: install a newer "
+                    "lxnoded", (unsigned long long)c->tip.header.height,
+                    (unsigned long long)c->base->tip.params.value[SIGCHAIN_RULE_VERSION],
+                    LEDGER_RULE_VERSION);
+                err = LX_ERR_VERSION;
+        }
         for (size_t i = 0; i < count && err == LX_OK; i++) {
                 err = execute(c, &txs[i], decoded, deferred);
                 if (err == LX_OK && all)
@@ -178,7 +234,7 @@ ledger_build(struct ledger *ledger, struct ledger_tx *txs, size_t count, uint64_
 {
         struct ledger_candidate *c = ledger_candidate_new(ledger, false);
         uint64_t after = c->base->tip.header.time_ms + 1;
-        enum lx_err err = execute_all(c, txs, count, false);
+        enum lx_err err = execute_all(c, txs, count, false, why);
 
         if (err == LX_OK)
                 err = ledger_candidate_seal(c, time_ms > after ? time_ms : after, why);
@@ -229,7 +285,7 @@ ledger_check_block(struct ledger *ledger, const struct ledger_header *header, st
                 err = LX_ERR_VERSION;
         }
         if (err == LX_OK)
-                err = execute_all(c, txs, count, true);
+                err = execute_all(c, txs, count, true, why);
 
         for (size_t i = 0; i < count && err != LX_OK; i++)
                 if (txs[i].result == err) {

@@ -234,6 +234,8 @@ check_place(struct apply *a, const struct sigchain_chain *chain)
 {
         const struct sigchain_tx *tx = a->tx;
 
+        if (tx->version == SIGCHAIN_TX_EVIDENCE)
+                return apply_refuse(a, "evidence", "it belongs to no chain");
         if (!lx_hash_eq(&tx->chain_id, &a->context->chain_id))
                 return apply_refuse(a, "network", "the transaction is for another network");
         if (tx->expiry != 0 && tx->expiry < a->context->height) {

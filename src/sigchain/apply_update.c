@@ -111,6 +111,24 @@ update_params(struct apply *a, struct lx_span what)
         return LX_OK;
 }
 
+/* Whom evidence convicted never comes back (ledger/evidence.h). */
+static enum lx_err
+check_convicted(struct apply *a, const struct sigchain_valset *set)
+{
+        for (size_t i = 0; i < set->count; i++) {
+                struct lx_span since;
+                enum lx_err err = apply_get(
+                    a, SIGCHAIN_KIND_CONVICTED, set->v[i].key.b, LX_PUBKEY_LEN, &since);
+
+                if (err == LX_OK)
+                        return apply_refuse(a, "validators",
+                            "evidence convicted the key in place %zu of the new set: use a new key", i);
+                if (err != LX_ERR_ABSENT)
+                        return err;
+        }
+        return LX_OK;
+}
+
 static enum lx_err
 update_validators(struct apply *a, struct lx_span what)
 {
@@ -122,6 +140,9 @@ update_validators(struct apply *a, struct lx_span what)
                     a->why, "rule validators: the new set is malformed: %s", lx_err_text(err));
                 return err;
         }
+        err = check_convicted(a, set);
+        if (err != LX_OK)
+                return err;
         apply_put(a, SIGCHAIN_KIND_VALSET, NULL, 0, what);
         return LX_OK;
 }

@@ -20,7 +20,9 @@ enum sigchain_kind {
         SIGCHAIN_KIND_REVOKED = 5,  /* key: publisher (32), digest (32)  value: u64 height      */
         SIGCHAIN_KIND_DEBIT = 6,    /* key: tx id (32), u8 operation     value: open debit      */
         SIGCHAIN_KIND_TRIE = 7,     /* key: u32 instance, u8 family 4|6  value: trie root (32)  */
-        SIGCHAIN_KIND_UPDATE = 8    /* key: what the validators signed   value: u64 height      */
+        SIGCHAIN_KIND_UPDATE = 8,   /* key: what the validators signed   value: u64 height      */
+        SIGCHAIN_KIND_ROTATION = 9, /* key: nothing         value: priorities, ledger/proposer.h */
+        SIGCHAIN_KIND_CONVICTED = 10 /* key: validator key (32)          value: u64 height      */
 };
 
 #define SIGCHAIN_KEY_MAX 64     /* bytes of a canonical key */

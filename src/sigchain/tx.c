@@ -9,6 +9,12 @@
 void
 sigchain_tx_encode_core(const struct sigchain_tx *tx, struct lx_writer *wr)
 {
+        if (tx->version == SIGCHAIN_TX_EVIDENCE) {
+                lx_write_u8(wr, SIGCHAIN_TX_EVIDENCE);
+                lx_write_hash(wr, &tx->chain_id);
+                lx_write_bytes(wr, tx->evidence.p, tx->evidence.len);
+                return;
+        }
         if (tx->op_count == 0 || tx->op_count > SIGCHAIN_OPS_MAX)
                 lx_writer_fail(wr, LX_ERR_RANGE);
         lx_write_u8(wr, ENCODING);
@@ -31,6 +37,8 @@ void
 sigchain_tx_encode(const struct sigchain_tx *tx, struct lx_writer *wr)
 {
         sigchain_tx_encode_core(tx, wr);
+        if (tx->version == SIGCHAIN_TX_EVIDENCE)
+                return;
         if (tx->witness_count == 0 || tx->witness_count > SIGCHAIN_WITNESSES_MAX)
                 lx_writer_fail(wr, LX_ERR_RANGE);
         lx_write_u8(wr, (uint8_t)tx->witness_count);
@@ -46,7 +54,8 @@ sigchain_tx_encode(const struct sigchain_tx *tx, struct lx_writer *wr)
 static void
 read_core(struct lx_reader *rd, struct sigchain_tx *tx)
 {
-        if (lx_read_u8(rd) != ENCODING)
+        tx->version = lx_read_u8(rd);
+        if (tx->version != ENCODING)
                 lx_reader_fail(rd, LX_ERR_VERSION);
         tx->chain_id = lx_read_hash(rd);
         tx->genesis = lx_read_hash(rd);
@@ -88,6 +97,21 @@ read_witnesses(struct lx_reader *rd, struct sigchain_tx *tx)
         }
 }
 
+static enum lx_err
+decode_evidence(const struct lx_hash_ops *ops, struct lx_span bytes, struct sigchain_tx *out_tx)
+{
+        struct lx_reader rd = lx_reader_init(bytes.p, bytes.len);
+
+        *out_tx = (struct sigchain_tx){.version = lx_read_u8(&rd), .core = bytes};
+        out_tx->chain_id = lx_read_hash(&rd);
+        out_tx->evidence = lx_read_span(&rd, rd.left);
+        if (rd.err == LX_OK && out_tx->evidence.len == 0)
+                return LX_ERR_TRUNCATED;
+        sigchain_tx_id(ops, bytes.p, bytes.len, &out_tx->id);
+        out_tx->genesis = out_tx->id;
+        return rd.err;
+}
+
 enum lx_err
 sigchain_tx_decode(
     const struct lx_hash_ops *ops, const uint8_t *bytes, size_t len, struct sigchain_tx *out_tx)
@@ -97,6 +121,8 @@ sigchain_tx_decode(
 
         if (len > SIGCHAIN_TX_MAX)
                 return LX_ERR_RANGE;
+        if (len > 0 && bytes[0] == SIGCHAIN_TX_EVIDENCE)
+                return decode_evidence(ops, LX_SPAN(bytes, len), out_tx);
         read_core(&rd, out_tx);
         out_tx->core = LX_SPAN(bytes, len - rd.left);
         if (rd.err == LX_OK)
@@ -139,6 +165,9 @@ sigchain_genesis_id(
 enum lx_err
 sigchain_tx_verify(const struct lx_crypto_ops *ops, const struct sigchain_tx *tx)
 {
+        /* Nothing here says that evidence holds. */
+        if (tx->version == SIGCHAIN_TX_EVIDENCE)
+                return LX_ERR_SIGNATURE;
         for (size_t i = 0; i < tx->witness_count; i++) {
                 const struct sigchain_witness *w = &tx->witness[i];
                 struct lx_hash msg;

@@ -15,6 +15,13 @@
  * Then the witnesses: u8 count 1 to 4, each: u8 role, key (32), signature (64); roles rise strictly.
  * Each signs H(lx.witness, role, id). Id and transactions root leave the witnesses out.
  * At most SIGCHAIN_TX_MAX bytes. Threads: pure. Spec: doc/transaction.md.
+ *
+ * Version 2 is evidence against validators (ledger/evidence.h), which proves itself and belongs to no chain:
+ *   u8   version 2
+ *   hash chain id           of the network
+ *        evidence           to the end
+ * Its id is the hash of all of it, its genesis (for tables keyed by chain) the id, it has no operations and no
+ * witnesses; sigchain_apply refuses it: the ledger applies it itself.
  */
 #ifndef LX_SIGCHAIN_TX_H
 #define LX_SIGCHAIN_TX_H
@@ -26,6 +33,7 @@
 #define SIGCHAIN_TX_MAX (60u * 1024)
 #define SIGCHAIN_OPS_MAX 100
 #define SIGCHAIN_WITNESSES_MAX 4
+#define SIGCHAIN_TX_EVIDENCE 2 /* version */
 #define SIGCHAIN_FREE_OPS 2 /* a first transaction with no more than these owes no fee */
 
 enum sigchain_role {
@@ -49,6 +57,8 @@ struct sigchain_op {
 
 /* A decoded transaction. Spans point into the bytes it was decoded from. */
 struct sigchain_tx {
+        uint8_t version;        /* SIGCHAIN_TX_EVIDENCE, else 1 (0 is taken for 1 when encoding) */
+        struct lx_span evidence; /* of version 2; all below but chain_id, id and core is empty then */
         struct lx_hash chain_id;
         struct lx_hash genesis;
         uint64_t sequence;

@@ -265,7 +265,7 @@ START_TEST(malformed_transactions)
                 uint8_t byte;
                 enum lx_err err;
         } rows[] = {
-            {0, 0, LX_ERR_VERSION}, {0, 2, LX_ERR_VERSION}, {185, 0, LX_ERR_RANGE},
+            {0, 0, LX_ERR_VERSION}, {0, 3, LX_ERR_VERSION}, {185, 0, LX_ERR_RANGE},
             {185, 101, LX_ERR_RANGE},                         /* operations */
             {190, 0, LX_ERR_RANGE}, {190, 5, LX_ERR_RANGE},   /* witnesses */
             {191, 0, LX_ERR_FORMAT}, {191, 6, LX_ERR_FORMAT}, /* role */
