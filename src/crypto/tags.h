@@ -29,6 +29,8 @@ LX_TAG(LX_TAG_HEADER, "lx.header");       /* header bytes -> header hash */
 LX_TAG(LX_TAG_VALSET, "lx.valset");       /* canonical validator set */
 LX_TAG(LX_TAG_VOTE, "lx.vote");           /* type, chain, height, round, header -> signed message */
 LX_TAG(LX_TAG_DROP, "lx.drop");           /* chain id, transaction id -> the owner's wish to drop it */
+LX_TAG(LX_TAG_WAL, "lx.wal");             /* record of the write-ahead log -> checksum */
+LX_TAG(LX_TAG_SIGN, "lx.sign");           /* signing record -> checksum */
 LX_TAG(LX_TAG_UPDATE, "lx.update");       /* validator- and parameter-updates -> signed message */
 LX_TAG(LX_TAG_GUARD, "lx.guard");         /* checksum of the guard's cache */
 LX_TAG(LX_TAG_TRIE, "lx.trie");           /* node of a prefix trie */

@@ -92,6 +92,7 @@ struct ledger_signed {
 
 struct ledger_sign_record {
         uint64_t height;               /* last signed at; 0: nothing was signed yet */
+        uint32_t round;                /* of last */
         struct ledger_bft_state state; /* of that height */
         struct ledger_signed last[LEDGER_SIGN_COUNT_]; /* in that round */
         uint64_t vote_from;            /* lowest height at which it may sign */
