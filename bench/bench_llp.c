@@ -58,7 +58,7 @@ send_more(struct link *link)
         const struct llp_net *net = llp_swarm_net(llp_swarm_io_swarm(link->a.io));
 
         while (link->sent < link->want && link->sent - link->got < AHEAD &&
-            net->send(net->arg, link->a.peer, LLP_TX, link->payload, sizeof(link->payload)))
+               net->send(net->arg, link->a.peer, LLP_TX, link->payload, sizeof(link->payload)))
                 link->sent++;
 }
 
@@ -74,7 +74,8 @@ on_up(void *arg, uint32_t peer, const struct llp_hello *hello, uint64_t now_ms)
 }
 
 static enum lx_err
-on_message(void *arg, uint32_t peer, unsigned type, const uint8_t *bytes, size_t len, uint64_t now_ms)
+on_message(
+    void *arg, uint32_t peer, unsigned type, const uint8_t *bytes, size_t len, uint64_t now_ms)
 {
         struct end *end = arg;
 
@@ -92,9 +93,15 @@ on_message(void *arg, uint32_t peer, unsigned type, const uint8_t *bytes, size_t
 static void
 open_end(struct link *link, struct end *end, const char *listen)
 {
-        struct llp_swarm_io_options options = {.loop = link->loop, .pool = link->pool, .listen = listen,
-            .swarm = {.secret = end->secret, .agent = "bench", .tip = tip, .on_up = on_up,
-                .on_message = on_message, .arg = end}};
+        struct llp_swarm_io_options options = {.loop = link->loop,
+            .pool = link->pool,
+            .listen = listen,
+            .swarm = {.secret = end->secret,
+                .agent = "bench",
+                .tip = tip,
+                .on_up = on_up,
+                .on_message = on_message,
+                .arg = end}};
         struct lx_why why = {{0}};
 
         end->link = link;
@@ -156,8 +163,12 @@ int
 main(void)
 {
         struct link *link = lx_alloc(sizeof(*link));
-        struct bench_row row = {.name = "encrypted frames of 1400 bytes, transport and loop", .unit = "GiB/s",
-            .budget = 0.5, .ours = ours, .yardstick = libcrypto, .arg = link};
+        struct bench_row row = {.name = "encrypted frames of 1400 bytes, transport and loop",
+            .unit = "GiB/s",
+            .budget = 0.5,
+            .ours = ours,
+            .yardstick = libcrypto,
+            .arg = link};
         struct llp_place place = {.has_id = true, .host = "127.0.0.1"};
 
         if (lx_crypto_init() != LX_OK)

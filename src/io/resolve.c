@@ -47,13 +47,15 @@ take(struct job *job, const struct addrinfo *info)
 
         *addr = (struct io_addr){.port = 0};
         if (info->ai_family == AF_INET) {
-                const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)info->ai_addr;
+                const struct sockaddr_in *v4 =
+                    (const struct sockaddr_in *)(const void *)info->ai_addr;
 
                 addr->ip[10] = addr->ip[11] = 0xff;
                 memcpy(addr->ip + 12, &v4->sin_addr, 4);
                 job->count++;
         } else if (info->ai_family == AF_INET6) {
-                const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)info->ai_addr;
+                const struct sockaddr_in6 *v6 =
+                    (const struct sockaddr_in6 *)(const void *)info->ai_addr;
 
                 memcpy(addr->ip, &v6->sin6_addr, 16);
                 job->count++;
@@ -68,7 +70,8 @@ look_up(void *arg)
         uint64_t one = 1;
 
         if (getaddrinfo(job->host, NULL, &hints, &list) == 0) {
-                for (struct addrinfo *i = list; i != NULL && job->count < IO_RESOLVE_ADDRS; i = i->ai_next)
+                for (struct addrinfo *i = list; i != NULL && job->count < IO_RESOLVE_ADDRS;
+                     i = i->ai_next)
                         take(job, i);
                 freeaddrinfo(list);
         }

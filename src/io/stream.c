@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 #define BACKLOG 256
-#define ACCEPTS_MAX 32    /* of one turn */
-#define PAUSE_MS 1000     /* accepting rests so long when there are no file descriptors */
+#define ACCEPTS_MAX 32 /* of one turn */
+#define PAUSE_MS 1000  /* accepting rests so long when there are no file descriptors */
 #define RECEIVE_BUFFER (256 * 1024)
 
 struct io_stream {
@@ -193,8 +193,8 @@ new_stream(struct io_loop *loop, int fd)
 }
 
 struct io_stream *
-io_stream_connect(struct io_loop *loop, const struct io_addr *addr, const struct io_stream_calls *calls,
-    struct lx_why *why)
+io_stream_connect(struct io_loop *loop, const struct io_addr *addr,
+    const struct io_stream_calls *calls, struct lx_why *why)
 {
         struct sockaddr_storage to;
         socklen_t len = to_sockaddr(addr, &to);
@@ -277,7 +277,8 @@ accept_some(evutil_socket_t fd, short what, void *arg)
                 struct io_addr addr;
 
                 if (got < 0) {
-                        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+                        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+                            errno == ENOMEM) {
                                 (void)event_del(listener->event);
                                 io_timer_set(listener->pause, PAUSE_MS);
                         }
@@ -297,7 +298,8 @@ go_on(void *arg)
 static int
 open_listener(const struct sockaddr_storage *at, socklen_t len)
 {
-        int fd = socket(at->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1, off = 0;
+        int fd = socket(at->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1,
+            off = 0;
         int room = RECEIVE_BUFFER;
 
         if (fd < 0)
@@ -335,7 +337,8 @@ parse_where(const char *where, struct io_addr *out)
                 return false;
         out->port = (uint16_t)port;
         memcpy(out->ip, MAPPED, sizeof(MAPPED));
-        return bracket ? inet_pton(AF_INET6, host, out->ip) == 1 : inet_pton(AF_INET, host, out->ip + 12) == 1;
+        return bracket ? inet_pton(AF_INET6, host, out->ip) == 1
+                       : inet_pton(AF_INET, host, out->ip + 12) == 1;
 }
 
 enum lx_err
@@ -362,7 +365,8 @@ io_listen(struct io_loop *loop, const char *where,
                 return err;
         }
         listener = lx_alloc(sizeof(*listener));
-        *listener = (struct io_listener){.fd = fd, .loop = loop, .on_accept = on_accept, .arg = arg};
+        *listener =
+            (struct io_listener){.fd = fd, .loop = loop, .on_accept = on_accept, .arg = arg};
         listener->event =
             event_new(io_loop_base(loop), fd, EV_READ | EV_PERSIST, accept_some, listener);
         lx_assert(listener->event != NULL);

@@ -71,9 +71,11 @@ llp_addr_is_public(const struct llp_addr *addr)
         if (llp_addr_is_loopback(addr))
                 return false;
         if (!llp_addr_is_v4(addr))
-                return (addr->ip[0] & 0xfe) != 0xfc && !(addr->ip[0] == 0xfe && (addr->ip[1] & 0xc0) == 0x80);
-        return v4[0] != 10 && !(v4[0] == 172 && (v4[1] & 0xf0) == 16) && !(v4[0] == 192 && v4[1] == 168) &&
-            !(v4[0] == 169 && v4[1] == 254) && !(v4[0] == 100 && (v4[1] & 0xc0) == 64);
+                return (addr->ip[0] & 0xfe) != 0xfc &&
+                       !(addr->ip[0] == 0xfe && (addr->ip[1] & 0xc0) == 0x80);
+        return v4[0] != 10 && !(v4[0] == 172 && (v4[1] & 0xf0) == 16) &&
+               !(v4[0] == 192 && v4[1] == 168) && !(v4[0] == 169 && v4[1] == 254) &&
+               !(v4[0] == 100 && (v4[1] & 0xc0) == 64);
 }
 
 bool
@@ -176,13 +178,16 @@ llp_place_parse(const char *text, struct llp_place *out_place, struct lx_why *wh
         const char *at = strchr(text, '@'), *where = at != NULL ? at + 1 : text;
 
         if (at != NULL && !lx_unhex(text, (size_t)(at - text), place.id, sizeof(place.id))) {
-                lx_why_set(why, "\"%.80s\": the part before @ is a node id, %d hex digits (lx peer list shows "
-                    "it there)", text, ID_HEX_LEN);
+                lx_why_set(why,
+                    "\"%.80s\": the part before @ is a node id, %d hex digits (lx peer list shows "
+                    "it there)",
+                    text, ID_HEX_LEN);
                 return LX_ERR_USAGE;
         }
         place.has_id = at != NULL;
         if (!split(where, place.host, sizeof(place.host), &place.port) || place.port == 0) {
-                lx_why_set(why, "\"%.80s\" is not HOST:PORT (an IPv6 address goes into brackets)", text);
+                lx_why_set(
+                    why, "\"%.80s\" is not HOST:PORT (an IPv6 address goes into brackets)", text);
                 return LX_ERR_USAGE;
         }
         *out_place = place;

@@ -53,7 +53,7 @@ struct llp_place {
         uint16_t port;
 };
 /** Read it; LX_ERR_USAGE with what is wrong with it. */
-LX_MUST_CHECK enum lx_err llp_place_parse(
-    const char *text, struct llp_place *out_place, struct lx_why *why);
+LX_MUST_CHECK enum lx_err
+llp_place_parse(const char *text, struct llp_place *out_place, struct lx_why *why);
 
 #endif

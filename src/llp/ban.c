@@ -172,7 +172,8 @@ llp_bans_punish(struct llp_bans *bans, const struct llp_culprit *who, unsigned p
         struct record *record = get_record(bans, who, now_ms);
         uint64_t ban_ms = LLP_BAN_MAX_MS;
 
-        record->points = points_now(record, now_ms) + (points < LLP_PUNISH_BAN ? points : LLP_PUNISH_BAN);
+        record->points =
+            points_now(record, now_ms) + (points < LLP_PUNISH_BAN ? points : LLP_PUNISH_BAN);
         record->since_ms = now_ms;
         if (record->points < LLP_PUNISH_BAN)
                 return false;
@@ -307,8 +308,8 @@ read_ban(struct lx_reader *rd, struct llp_ban *ban)
         ban->until_ms = lx_read_u64(rd);
         by_operator = lx_read_u8(rd);
         reason = lx_read_str8(rd, LLP_TEXT_MAX);
-        if (rd->err == LX_OK &&
-            (by_operator > 1 || (ban->who.kind != LLP_CULPRIT_KEY && ban->who.kind != LLP_CULPRIT_PARTY)))
+        if (rd->err == LX_OK && (by_operator > 1 || (ban->who.kind != LLP_CULPRIT_KEY &&
+                                                        ban->who.kind != LLP_CULPRIT_PARTY)))
                 lx_reader_fail(rd, LX_ERR_FORMAT);
         for (size_t i = 0; i < reason.len; i++)
                 if (reason.p[i] < 0x20 || reason.p[i] > 0x7e)

@@ -25,8 +25,8 @@
 #define LLP_BAN_MAX_MS (24ull * 3600 * 1000)
 #define LLP_CULPRITS_MAX 1024
 #define LLP_BANS_MAX 1024
-#define LLP_KNOCK_BURST 16u       /* connections of one party at once */
-#define LLP_KNOCK_EVERY_MS 250u   /* and then one in so many */
+#define LLP_KNOCK_BURST 16u     /* connections of one party at once */
+#define LLP_KNOCK_EVERY_MS 250u /* and then one in so many */
 
 enum llp_culprit_kind { LLP_CULPRIT_KEY = 1, LLP_CULPRIT_PARTY = 2 };
 
@@ -56,7 +56,8 @@ struct llp_bans *llp_bans_new(uint64_t seed);
 /** Free it; NULL is fine. */
 void llp_bans_free(struct llp_bans *bans);
 /** Points of @who now. */
-unsigned llp_bans_points(const struct llp_bans *bans, const struct llp_culprit *who, uint64_t now_ms);
+unsigned
+llp_bans_points(const struct llp_bans *bans, const struct llp_culprit *who, uint64_t now_ms);
 /** Add @points; true: that makes a ban, and it is banned from @wall_ms on. */
 bool llp_bans_punish(struct llp_bans *bans, const struct llp_culprit *who, unsigned points,
     const char *reason, uint64_t now_ms, uint64_t wall_ms);
@@ -68,8 +69,8 @@ void llp_bans_add(struct llp_bans *bans, const struct llp_culprit *who, uint64_t
 /** Lift a ban; false: there is none. Points are forgotten too. */
 bool llp_bans_lift(struct llp_bans *bans, const struct llp_culprit *who);
 /** The ban of @who, or NULL; ended ones are forgotten. */
-const struct llp_ban *llp_bans_find(
-    struct llp_bans *bans, const struct llp_culprit *who, uint64_t wall_ms);
+const struct llp_ban *
+llp_bans_find(struct llp_bans *bans, const struct llp_culprit *who, uint64_t wall_ms);
 /** Ban number @i, or NULL: no more. */
 const struct llp_ban *llp_bans_at(const struct llp_bans *bans, size_t i);
 

@@ -15,8 +15,8 @@ struct node {
         struct llp_book_node pub;
         struct llp_addr source; /* group of who said it */
         bool has_other;
-        struct llp_addr other;  /* said of it later */
-        size_t at;              /* in the array */
+        struct llp_addr other; /* said of it later */
+        size_t at;             /* in the array */
 };
 
 struct llp_book {
@@ -93,7 +93,8 @@ make_place(struct llp_book *book)
         for (size_t i = 0; i < book->count; i++) {
                 struct node *node = book->nodes[i];
 
-                if (node->pub.good_ms == 0 && (worst == NULL || node->pub.failures > worst->pub.failures))
+                if (node->pub.good_ms == 0 &&
+                    (worst == NULL || node->pub.failures > worst->pub.failures))
                         worst = node;
         }
         if (worst == NULL)
@@ -137,7 +138,8 @@ is_crowded(const struct llp_book *book, const struct llp_addr *group, const stru
 }
 
 bool
-llp_book_hear(struct llp_book *book, const struct llp_node_addr *said, const struct llp_addr *source)
+llp_book_hear(
+    struct llp_book *book, const struct llp_node_addr *said, const struct llp_addr *source)
 {
         struct node *node = find(book, &said->id);
         struct llp_addr group = llp_addr_group(&said->addr), from = llp_addr_group(source);
@@ -188,7 +190,8 @@ llp_book_failed(struct llp_book *book, const struct lx_pubkey *id, uint64_t now_
 
                 node->pub.addr = node->other;
                 node->other = old;
-                node->has_other = node->pub.good_ms > 0; /* a reached address is worth another look */
+                node->has_other =
+                    node->pub.good_ms > 0; /* a reached address is worth another look */
         }
 }
 

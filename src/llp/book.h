@@ -26,7 +26,7 @@
 #define LLP_BOOK_MAX 4096
 #define LLP_BOOK_GROUP_MAX 64
 #define LLP_BOOK_SOURCE_MAX 512
-#define LLP_BOOK_RETRY_MS 1000             /* after the first failure; doubles */
+#define LLP_BOOK_RETRY_MS 1000 /* after the first failure; doubles */
 #define LLP_BOOK_RETRY_MAX_MS (10 * 60 * 1000)
 #define LLP_BOOK_FRESH_MS (14ull * 24 * 3600 * 1000) /* passed on only if reached since */
 
@@ -60,9 +60,9 @@ const struct llp_book_node *llp_book_find(const struct llp_book *book, const str
  * A node to try now that @allows allows, from a place that @random chooses, one that was reached before
  * if there is one; NULL: none. *out_next_ms: when there might be one (UINT64_MAX: never).
  */
-const struct llp_book_node *llp_book_pick(const struct llp_book *book, uint64_t now_ms,
-    uint64_t random, bool (*allows)(void *arg, const struct llp_book_node *node), void *arg,
-    uint64_t *out_next_ms);
+const struct llp_book_node *
+llp_book_pick(const struct llp_book *book, uint64_t now_ms, uint64_t random,
+    bool (*allows)(void *arg, const struct llp_book_node *node), void *arg, uint64_t *out_next_ms);
 /**
  * Up to LLP_ADDRS_MAX nodes to tell others, reached since LLP_BOOK_FRESH_MS, from a place that @random
  * chooses; @local: not only public addresses. How many.

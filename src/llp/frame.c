@@ -29,11 +29,12 @@ struct llp_opener {
         struct line line;
         struct lx_buf kept; /* the beginning of a frame, as it came */
         bool has_length;
-        size_t text_len;    /* of the frame under way, when has_length */
+        size_t text_len; /* of the frame under way, when has_length */
 };
 
 static void
-start_line(struct line *line, enum lx_aead_use use, const uint8_t key[32], const uint8_t chaining[32])
+start_line(
+    struct line *line, enum lx_aead_use use, const uint8_t key[32], const uint8_t chaining[32])
 {
         memcpy(line->key, key, 32);
         memcpy(line->chaining, chaining, 32);
@@ -101,7 +102,8 @@ llp_sealer_seal(struct llp_sealer *sealer, const uint8_t *text, size_t len, uint
         next_nonce(&sealer->line, nonce);
         lx_aead_seal(sealer->line.aead, nonce, LX_SPAN(NULL, 0), head, sizeof(head), out);
         next_nonce(&sealer->line, nonce);
-        lx_aead_seal(sealer->line.aead, nonce, LX_SPAN(NULL, 0), text, len, out + LLP_FRAME_HEAD_LEN);
+        lx_aead_seal(
+            sealer->line.aead, nonce, LX_SPAN(NULL, 0), text, len, out + LLP_FRAME_HEAD_LEN);
         return len + LLP_FRAME_OVERHEAD;
 }
 

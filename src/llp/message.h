@@ -21,10 +21,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LLP_FRAME_MAX 65535u                     /* plain bytes of one frame */
-#define LLP_MESSAGE_HEAD_LEN 2u                  /* the number */
+#define LLP_FRAME_MAX 65535u    /* plain bytes of one frame */
+#define LLP_MESSAGE_HEAD_LEN 2u /* the number */
 #define LLP_PAYLOAD_MAX (LLP_FRAME_MAX - LLP_MESSAGE_HEAD_LEN)
-#define LLP_PIECE_MAX (60u * 1024)               /* bulk bytes that one message carries */
+#define LLP_PIECE_MAX (60u * 1024) /* bulk bytes that one message carries */
 
 enum llp_message {
         LLP_HELLO = 0x02,
@@ -68,12 +68,12 @@ enum llp_prio {
 };
 
 struct llp_message_row {
-        uint16_t number;        /* enum llp_message */
+        uint16_t number; /* enum llp_message */
         const char *name;
-        uint32_t min, max;      /* payload bytes */
+        uint32_t min, max; /* payload bytes */
         enum llp_prio prio;
-        bool before_hello;      /* allowed before the peer's hello came */
-        uint32_t rate;          /* per 10 s; 0: no limit */
+        bool before_hello; /* allowed before the peer's hello came */
+        uint32_t rate;     /* per 10 s; 0: no limit */
 };
 
 /** The row of message @number, or NULL: unknown. */

@@ -195,7 +195,8 @@ static enum lx_err
 read_static(struct llp_noise *noise, const uint8_t *act)
 {
         uint8_t nothing[1];
-        enum lx_err err = open_sealed(noise, 1, act + 1, LX_POINT_LEN + LX_AEAD_TAG_LEN, noise->remote.b);
+        enum lx_err err =
+            open_sealed(noise, 1, act + 1, LX_POINT_LEN + LX_AEAD_TAG_LEN, noise->remote.b);
 
         if (err == LX_OK)
                 err = mix_key(noise, noise->ephemeral, &noise->remote);

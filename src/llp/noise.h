@@ -36,21 +36,21 @@ struct llp_noise;
 
 struct llp_noise_options {
         bool initiator;
-        const uint8_t *secret;          /* static scalar, 32 bytes; must outlive the machine */
-        uint8_t ephemeral[32];          /* scalar, random and used once; the machine wipes its copy */
+        const uint8_t *secret; /* static scalar, 32 bytes; must outlive the machine */
+        uint8_t ephemeral[32]; /* scalar, random and used once; the machine wipes its copy */
         struct lx_span prologue;
-        struct lx_point remote;         /* initiator: the responder's static point */
+        struct lx_point remote; /* initiator: the responder's static point */
 };
 
 /* What the handshake agreed on. */
 struct llp_noise_keys {
         uint8_t send[32], recv[32];
-        uint8_t chaining[32];           /* both directions start their rotation from it */
+        uint8_t chaining[32]; /* both directions start their rotation from it */
 };
 
 /** A machine at its first act. LX_ERR_RANGE: a bad scalar; LX_ERR_FORMAT: @remote is no point. */
-LX_MUST_CHECK enum lx_err llp_noise_new(
-    const struct llp_noise_options *options, struct llp_noise **out_noise);
+LX_MUST_CHECK enum lx_err
+llp_noise_new(const struct llp_noise_options *options, struct llp_noise **out_noise);
 /** Wipe and free; NULL is fine. */
 void llp_noise_free(struct llp_noise *noise);
 /** Bytes of the act that it waits for; 0: none now. */

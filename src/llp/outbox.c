@@ -27,7 +27,8 @@ llp_outbox_has_room(const struct llp_outbox *box, enum llp_prio prio, size_t len
 }
 
 bool
-llp_outbox_put(struct llp_outbox *box, enum llp_prio prio, unsigned type, const void *bytes, size_t len)
+llp_outbox_put(
+    struct llp_outbox *box, enum llp_prio prio, unsigned type, const void *bytes, size_t len)
 {
         struct llp_letter *letter;
 

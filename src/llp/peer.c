@@ -67,7 +67,8 @@ peer_fail(struct llp_peer *peer, enum llp_end end, enum llp_bye reason, const ch
         (void)vsnprintf(text, sizeof(text), fmt, args);
         va_end(args);
         set_end(peer, end, text);
-        if (end == LLP_END_GOODBYE || end == LLP_END_FRAME) /* nothing to say, or nobody to read it */
+        if (end == LLP_END_GOODBYE ||
+            end == LLP_END_FRAME) /* nothing to say, or nobody to read it */
                 peer->state = LLP_PEER_CLOSED;
         else
                 end_with(peer, reason, text);
@@ -133,8 +134,8 @@ static bool
 is_of_our_chain(const struct llp_peer *peer)
 {
         return peer->in[0] == QUERY_VERSION &&
-            memcmp(peer->in + 1, peer->prologue + LLP_PROLOGUE_LEN - LLP_TAG_LEN, /* public */
-                LLP_TAG_LEN) == 0;
+               memcmp(peer->in + 1, peer->prologue + LLP_PROLOGUE_LEN - LLP_TAG_LEN, /* public */
+                   LLP_TAG_LEN) == 0;
 }
 
 static void
@@ -142,7 +143,8 @@ take_query(struct llp_peer *peer)
 {
         struct lx_point own;
 
-        if (!is_of_our_chain(peer) || peer->queried || lx_ecdh_point(peer->options.secret, &own) != LX_OK) {
+        if (!is_of_our_chain(peer) || peer->queried ||
+            lx_ecdh_point(peer->options.secret, &own) != LX_OK) {
                 peer_fail(peer, LLP_END_HANDSHAKE, LLP_BYE_PROTOCOL,
                     "it speaks another protocol or is of another network");
                 return;
@@ -157,7 +159,8 @@ take_answer(struct llp_peer *peer)
         struct lx_point point;
 
         memcpy(point.b, peer->in + 1 + LLP_TAG_LEN, LX_POINT_LEN);
-        if (!is_of_our_chain(peer) || !lx_ecdh_to_key(&point, &peer->id) || start_noise(peer) != LX_OK) {
+        if (!is_of_our_chain(peer) || !lx_ecdh_to_key(&point, &peer->id) ||
+            start_noise(peer) != LX_OK) {
                 peer_fail(peer, LLP_END_HANDSHAKE, LLP_BYE_PROTOCOL,
                     "its answer to the question for its key is wrong, or it is of another network");
                 return;
@@ -203,14 +206,16 @@ take_act(struct llp_peer *peer)
 {
         enum lx_err err;
 
-        if (!peer->options.initiator && peer->in[0] == QUERY_VERSION && peer->in_len == LLP_QUERY_LEN) {
+        if (!peer->options.initiator && peer->in[0] == QUERY_VERSION &&
+            peer->in_len == LLP_QUERY_LEN) {
                 take_query(peer);
                 return;
         }
         err = llp_noise_read(peer->noise, peer->in, peer->in_len);
         if (err != LX_OK) {
                 peer_fail(peer, LLP_END_HANDSHAKE, LLP_BYE_PROTOCOL,
-                    "the handshake failed (%s): another node key or network, or it was changed on the way",
+                    "the handshake failed (%s): another node key or network, or it was changed on "
+                    "the way",
                     lx_err_text(err));
                 return;
         }
@@ -356,7 +361,8 @@ llp_peer_has_room(const struct llp_peer *peer, unsigned type)
         const struct llp_message_row *row = llp_message_find(type);
 
         lx_assert(row != NULL);
-        return peer->state == LLP_PEER_READY && llp_outbox_has_room(&peer->box, row->prio, row->max);
+        return peer->state == LLP_PEER_READY &&
+               llp_outbox_has_room(&peer->box, row->prio, row->max);
 }
 
 static size_t
@@ -377,7 +383,7 @@ llp_peer_output(struct llp_peer *peer, uint8_t *out, size_t cap, uint64_t now_ms
 
         peer->now_ms = now_ms;
         while (peer->sealer != NULL && peer->state != LLP_PEER_CLOSED && peer->out_len == 0 &&
-            len < LLP_PEER_TURN) {
+               len < LLP_PEER_TURN) {
                 struct lx_span text = llp_outbox_next(&peer->box);
 
                 if (text.len == 0 || text.len + LLP_FRAME_OVERHEAD > cap - len)

@@ -27,15 +27,15 @@
 #include "llp/hello.h"
 #include "llp/message.h"
 
-#define LLP_PEER_GREET_MS 8000   /* from the connection to the other's hello */
-#define LLP_PEER_PING_MS 10000   /* between pings */
-#define LLP_PEER_PONG_MS 30000   /* an answer to one; then the other side is dead */
-#define LLP_PEER_FRAME_MS 60000  /* from the first byte of a frame to its last */
-#define LLP_PEER_CLOSE_MS 1000   /* for a goodbye to leave */
+#define LLP_PEER_GREET_MS 8000    /* from the connection to the other's hello */
+#define LLP_PEER_PING_MS 10000    /* between pings */
+#define LLP_PEER_PONG_MS 30000    /* an answer to one; then the other side is dead */
+#define LLP_PEER_FRAME_MS 60000   /* from the first byte of a frame to its last */
+#define LLP_PEER_CLOSE_MS 1000    /* for a goodbye to leave */
 #define LLP_PEER_TURN (32 * 1024) /* bytes of one llp_peer_output, and the frame that passes it */
-#define LLP_PROLOGUE_LEN 23      /* "lxnode", version 1, the first 16 bytes of the chain id */
+#define LLP_PROLOGUE_LEN 23       /* "lxnode", version 1, the first 16 bytes of the chain id */
 #define LLP_TAG_LEN 16
-#define LLP_QUERY_LEN 50         /* of the question for a node's key, and of its answer */
+#define LLP_QUERY_LEN 50 /* of the question for a node's key, and of its answer */
 
 struct llp_peer;
 
@@ -51,9 +51,9 @@ enum llp_peer_state {
 /* Why it ended. */
 enum llp_end {
         LLP_END_NONE,
-        LLP_END_OURS,      /* llp_peer_close */
-        LLP_END_GOODBYE,   /* the other side said so */
-        LLP_END_LOST,      /* the connection ended without a word */
+        LLP_END_OURS,    /* llp_peer_close */
+        LLP_END_GOODBYE, /* the other side said so */
+        LLP_END_LOST,    /* the connection ended without a word */
         LLP_END_TIMEOUT,
         LLP_END_HANDSHAKE, /* it failed: wrong key or network, garbage; nobody is proven guilty */
         LLP_END_NETWORK,   /* hello: another version or chain */
@@ -75,19 +75,19 @@ struct llp_peer_calls {
 
 struct llp_peer_options {
         bool initiator;
-        const uint8_t *secret;    /* 32 bytes; its point has an even y (lx_ecdh_even) */
-        uint8_t ephemeral[32];    /* random, used once */
-        uint64_t ping_seed;       /* random */
-        bool has_remote;          /* initiator: remote is known */
+        const uint8_t *secret; /* 32 bytes; its point has an even y (lx_ecdh_even) */
+        uint8_t ephemeral[32]; /* random, used once */
+        uint64_t ping_seed;    /* random */
+        bool has_remote;       /* initiator: remote is known */
         struct lx_pubkey remote;
-        struct llp_hello hello;   /* ours */
-        uint8_t *scratch;         /* LLP_FRAME_MAX bytes, may be shared by all machines of a thread */
+        struct llp_hello hello; /* ours */
+        uint8_t *scratch;       /* LLP_FRAME_MAX bytes, may be shared by all machines of a thread */
         struct llp_peer_calls calls;
 };
 
 /** A machine for a connection made at @now_ms. LX_ERR_RANGE, LX_ERR_FORMAT: bad keys. */
-LX_MUST_CHECK enum lx_err llp_peer_new(
-    const struct llp_peer_options *options, uint64_t now_ms, struct llp_peer **out_peer);
+LX_MUST_CHECK enum lx_err
+llp_peer_new(const struct llp_peer_options *options, uint64_t now_ms, struct llp_peer **out_peer);
 /** Wipe and free; NULL is fine. */
 void llp_peer_free(struct llp_peer *peer);
 
@@ -127,14 +127,14 @@ bool llp_peer_id(const struct llp_peer *peer, struct lx_pubkey *out_id);
 unsigned llp_peer_bye(const struct llp_peer *peer);
 
 struct llp_peer_stats {
-        uint64_t bytes_in, bytes_out;       /* on the wire */
+        uint64_t bytes_in, bytes_out; /* on the wire */
         uint64_t messages_in, messages_out;
-        uint64_t refused;                   /* messages that found their class full */
-        uint64_t throttled;                 /* times that input had to wait for its rate */
-        uint64_t queued;                    /* bytes that wait to leave */
+        uint64_t refused;                    /* messages that found their class full */
+        uint64_t throttled;                  /* times that input had to wait for its rate */
+        uint64_t queued;                     /* bytes that wait to leave */
         uint32_t latency_ms, latency_min_ms; /* of pings, the newest and the shortest; */
-        bool has_latency;                   /* when there was one */
-        uint64_t last_input_ms;             /* monotonic */
+        bool has_latency;                    /* when there was one */
+        uint64_t last_input_ms;              /* monotonic */
 };
 /** Figures. */
 void llp_peer_get_stats(const struct llp_peer *peer, struct llp_peer_stats *out_stats);

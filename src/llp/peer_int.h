@@ -33,9 +33,9 @@ struct llp_peer {
         struct llp_sealer *sealer;
         struct llp_opener *opener;
         struct llp_outbox box;
-        struct lx_buf held;       /* input that waits for pause_until_ms */
+        struct lx_buf held; /* input that waits for pause_until_ms */
         uint64_t pause_until_ms;
-        uint64_t inside_since_ms; /* a frame began; 0: none */
+        uint64_t inside_since_ms;       /* a frame began; 0: none */
         uint64_t due_us[PEER_ROWS_MAX]; /* when the next message of a row would be on its rate */
 
         /* pings */

@@ -52,12 +52,13 @@ take_hello(struct llp_peer *peer, const uint8_t *bytes, size_t len)
         }
         err = llp_hello_decode(bytes, len, &hello);
         if (err == LX_ERR_VERSION) {
-                peer_fail(peer, LLP_END_NETWORK, LLP_BYE_NETWORK, "it speaks another version; ours is %d",
-                    LLP_VERSION);
+                peer_fail(peer, LLP_END_NETWORK, LLP_BYE_NETWORK,
+                    "it speaks another version; ours is %d", LLP_VERSION);
                 return;
         }
         if (err != LX_OK) {
-                peer_fail(peer, LLP_END_RULE, LLP_BYE_PROTOCOL, "a bad hello: %s", lx_err_text(err));
+                peer_fail(
+                    peer, LLP_END_RULE, LLP_BYE_PROTOCOL, "a bad hello: %s", lx_err_text(err));
                 return;
         }
         if (!lx_hash_eq(&hello.chain_id, &peer->options.hello.chain_id)) {
@@ -108,8 +109,8 @@ handle(struct llp_peer *peer, const struct llp_message_row *row, const uint8_t *
         err = peer->options.calls.on_message(
             peer->options.calls.arg, row->number, bytes, len, peer->now_ms);
         if (err != LX_OK)
-                peer_fail(peer, LLP_END_RULE, LLP_BYE_PROTOCOL, "a bad %s of %zu bytes: %s", row->name, len,
-                    lx_err_text(err));
+                peer_fail(peer, LLP_END_RULE, LLP_BYE_PROTOCOL, "a bad %s of %zu bytes: %s",
+                    row->name, len, lx_err_text(err));
 }
 
 /*
@@ -148,8 +149,8 @@ take_text(struct llp_peer *peer, const uint8_t *text, size_t len)
 
         peer->stats.messages_in++;
         if (len < LLP_MESSAGE_HEAD_LEN) {
-                peer_fail(peer, LLP_END_RULE, LLP_BYE_PROTOCOL, "a frame of %zu bytes has no message number",
-                    len);
+                peer_fail(peer, LLP_END_RULE, LLP_BYE_PROTOCOL,
+                    "a frame of %zu bytes has no message number", len);
                 return;
         }
         number = (unsigned)text[0] << 8 | text[1];
@@ -162,8 +163,8 @@ take_text(struct llp_peer *peer, const uint8_t *text, size_t len)
                 return;
         }
         if (len < row->min || len > row->max) {
-                peer_fail(peer, LLP_END_RULE, LLP_BYE_PROTOCOL, "%s has %zu bytes, allowed are %u to %u",
-                    row->name, len, row->min, row->max);
+                peer_fail(peer, LLP_END_RULE, LLP_BYE_PROTOCOL,
+                    "%s has %zu bytes, allowed are %u to %u", row->name, len, row->min, row->max);
                 return;
         }
         if (!peer->hello_came && !row->before_hello) {
@@ -189,7 +190,8 @@ peer_take_frames(struct llp_peer *peer, const uint8_t *bytes, size_t len)
                 err = llp_opener_take(
                     peer->opener, &bytes, &len, peer->options.scratch, &whole, &text_len);
                 if (err != LX_OK) {
-                        peer_fail(peer, LLP_END_FRAME, LLP_BYE_PROTOCOL, "a frame that it did not seal");
+                        peer_fail(
+                            peer, LLP_END_FRAME, LLP_BYE_PROTOCOL, "a frame that it did not seal");
                         return;
                 }
                 if (!whole) {

@@ -29,7 +29,8 @@ void
 swarm_event(struct llp_swarm *swarm, const struct slot *slot, const char *what, const char *text)
 {
         if (swarm->options.on_event != NULL)
-                swarm->options.on_event(swarm->options.arg, slot != NULL ? slot->peer : 0, what, text);
+                swarm->options.on_event(
+                    swarm->options.arg, slot != NULL ? slot->peer : 0, what, text);
 }
 
 /* ---- wishes ------------------------------------------------------------------------------------ */
@@ -59,11 +60,13 @@ llp_swarm_next_wish(struct llp_swarm *swarm, struct llp_wish *out_wish)
         while (swarm->wish_at * sizeof(*out_wish) < swarm->wishes.len) {
                 struct slot *slot;
 
-                memcpy(out_wish, swarm->wishes.p + swarm->wish_at++ * sizeof(*out_wish), sizeof(*out_wish));
+                memcpy(out_wish, swarm->wishes.p + swarm->wish_at++ * sizeof(*out_wish),
+                    sizeof(*out_wish));
                 slot = swarm_find(swarm, out_wish->peer);
                 if (out_wish->kind == LLP_WISH_OUTPUT && slot != NULL)
                         slot->wish_output = false;
-                if (slot != NULL || out_wish->kind == LLP_WISH_CLOSE || out_wish->kind == LLP_WISH_RESOLVE)
+                if (slot != NULL || out_wish->kind == LLP_WISH_CLOSE ||
+                    out_wish->kind == LLP_WISH_RESOLVE)
                         return true;
         }
         lx_buf_reset(&swarm->wishes);
@@ -90,8 +93,12 @@ new_slot(struct llp_swarm *swarm, const struct llp_addr *addr, bool inbound)
         if (swarm->slot_count == SLOT_MAX)
                 return NULL;
         slot = lx_alloc(sizeof(*slot));
-        *slot = (struct slot){.swarm = swarm, .inbound = inbound, .target = -1, .addr = *addr,
-            .since_ms = swarm->now_ms, .deadline_ms = swarm->now_ms + LLP_DIAL_MS};
+        *slot = (struct slot){.swarm = swarm,
+            .inbound = inbound,
+            .target = -1,
+            .addr = *addr,
+            .since_ms = swarm->now_ms,
+            .deadline_ms = swarm->now_ms + LLP_DIAL_MS};
         if (++swarm->last_peer == 0)
                 swarm->last_peer = 1;
         slot->peer = swarm->last_peer;
@@ -100,7 +107,8 @@ new_slot(struct llp_swarm *swarm, const struct llp_addr *addr, bool inbound)
 }
 
 struct slot *
-swarm_dial(struct llp_swarm *swarm, const struct llp_addr *addr, const struct lx_pubkey *id, int target)
+swarm_dial(
+    struct llp_swarm *swarm, const struct llp_addr *addr, const struct lx_pubkey *id, int target)
 {
         struct slot *slot = new_slot(swarm, addr, false);
 
@@ -188,7 +196,8 @@ start_machine(struct slot *slot)
         memcpy(options.hello.agent, swarm->agent, sizeof(options.hello.agent));
         swarm->options.tip(swarm->options.arg, &options.hello.height, &options.hello.tip);
         do /* once in 2^128 the random scalar is too large */
-                swarm->options.random(swarm->options.arg, options.ephemeral, sizeof(options.ephemeral));
+                swarm->options.random(
+                    swarm->options.arg, options.ephemeral, sizeof(options.ephemeral));
         while ((err = llp_peer_new(&options, swarm->now_ms, &slot->machine)) == LX_ERR_RANGE);
         lx_wipe(options.ephemeral, sizeof(options.ephemeral));
         slot->state = SLOT_GREETING;
@@ -233,7 +242,8 @@ make_place(struct llp_swarm *swarm, const struct llp_addr *newcomer)
                 if (!slot->inbound || slot->state != SLOT_GREETING)
                         continue;
                 count = swarm_count_in(swarm, &party, SLOT_GREETING);
-                if (count > most || (victim != NULL && count == most && slot->since_ms < victim->since_ms)) {
+                if (count > most ||
+                    (victim != NULL && count == most && slot->since_ms < victim->since_ms)) {
                         most = count;
                         victim = slot;
                 }
@@ -256,11 +266,13 @@ may_come_in(struct llp_swarm *swarm, const struct llp_addr *addr)
                 return false;
         if (llp_bans_find(swarm->bans, &who, swarm_wall(swarm)) != NULL)
                 return false;
-        if (swarm_count_in(swarm, &party, SLOT_GREETING) >= (local ? LLP_SWARM_LOCAL : LLP_SWARM_PARTY_HALF))
+        if (swarm_count_in(swarm, &party, SLOT_GREETING) >=
+            (local ? LLP_SWARM_LOCAL : LLP_SWARM_PARTY_HALF))
                 return false;
         if (!llp_bans_knock(swarm->bans, &who, swarm->now_ms))
                 return false;
-        return swarm_count_in(swarm, NULL, SLOT_GREETING) < LLP_SWARM_HALF || make_place(swarm, &party);
+        return swarm_count_in(swarm, NULL, SLOT_GREETING) < LLP_SWARM_HALF ||
+               make_place(swarm, &party);
 }
 
 uint32_t
@@ -304,7 +316,8 @@ llp_swarm_failed(struct llp_swarm *swarm, uint32_t peer, const char *text, uint6
 }
 
 void
-llp_swarm_input(struct llp_swarm *swarm, uint32_t peer, const uint8_t *bytes, size_t len, uint64_t now_ms)
+llp_swarm_input(
+    struct llp_swarm *swarm, uint32_t peer, const uint8_t *bytes, size_t len, uint64_t now_ms)
 {
         struct slot *slot = swarm_find(swarm, peer);
 
@@ -410,7 +423,8 @@ llp_swarm_deadline_ms(const struct llp_swarm *swarm)
 /* ---- life --------------------------------------------------------------------------------------- */
 
 enum lx_err
-llp_swarm_new(const struct llp_swarm_options *options, uint64_t now_ms, struct llp_swarm **out_swarm)
+llp_swarm_new(
+    const struct llp_swarm_options *options, uint64_t now_ms, struct llp_swarm **out_swarm)
 {
         struct llp_swarm *swarm = lx_alloc(sizeof(*swarm));
         struct lx_secret secret = {0};

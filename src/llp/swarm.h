@@ -33,14 +33,14 @@
 #include "llp/net.h"
 #include "llp/peer.h"
 
-#define LLP_SWARM_OUT 8           /* outbound peers, the operator's not counted */
-#define LLP_SWARM_DIALS 4         /* of them at the same time under way */
-#define LLP_SWARM_IN 64           /* default of options.in_max */
-#define LLP_SWARM_HALF 128        /* inbound connections before their hello */
-#define LLP_SWARM_PARTY_HALF 8    /* of one party; loopback: LLP_SWARM_LOCAL */
-#define LLP_SWARM_PARTY_IN 16     /* peers of one party; loopback: LLP_SWARM_LOCAL */
+#define LLP_SWARM_OUT 8        /* outbound peers, the operator's not counted */
+#define LLP_SWARM_DIALS 4      /* of them at the same time under way */
+#define LLP_SWARM_IN 64        /* default of options.in_max */
+#define LLP_SWARM_HALF 128     /* inbound connections before their hello */
+#define LLP_SWARM_PARTY_HALF 8 /* of one party; loopback: LLP_SWARM_LOCAL */
+#define LLP_SWARM_PARTY_IN 16  /* peers of one party; loopback: LLP_SWARM_LOCAL */
 #define LLP_SWARM_LOCAL 64
-#define LLP_SWARM_FIXED_MAX 64    /* the operator's peers */
+#define LLP_SWARM_FIXED_MAX 64 /* the operator's peers */
 #define LLP_SWARM_SEEDS_MAX 32
 #define LLP_FIXED_RETRY_MS 30000
 #define LLP_SEED_RETRY_MS 60000
@@ -51,13 +51,13 @@
 struct llp_swarm;
 
 struct llp_swarm_options {
-        const uint8_t *secret;     /* node key, 32 bytes (any y); must outlive the swarm */
+        const uint8_t *secret; /* node key, 32 bytes (any y); must outlive the swarm */
         struct lx_hash chain_id;
-        uint32_t roles;            /* enum llp_role, told in hello */
-        uint16_t listen_port;      /* 0: nobody can connect */
+        uint32_t roles;       /* enum llp_role, told in hello */
+        uint16_t listen_port; /* 0: nobody can connect */
         const char *agent;
-        unsigned in_max;           /* 0: LLP_SWARM_IN */
-        unsigned out_max;          /* 0: LLP_SWARM_OUT */
+        unsigned in_max;  /* 0: LLP_SWARM_IN */
+        unsigned out_max; /* 0: LLP_SWARM_OUT */
         uint64_t (*wall_ms)(void *arg);
         void (*random)(void *arg, void *out, size_t len);
         /* height and tip that a hello tells */
@@ -87,17 +87,17 @@ const struct llp_net *llp_swarm_net(const struct llp_swarm *swarm);
 /* ---- what the operator wants ------------------------------------------------------------------ */
 
 /** Always stay connected to @place, which has an id. LX_ERR_EXISTS, LX_ERR_LIMIT, LX_ERR_USAGE. */
-LX_MUST_CHECK enum lx_err llp_swarm_add(struct llp_swarm *swarm, const struct llp_place *place,
-    uint64_t now_ms, struct lx_why *why);
+LX_MUST_CHECK enum lx_err llp_swarm_add(
+    struct llp_swarm *swarm, const struct llp_place *place, uint64_t now_ms, struct lx_why *why);
 /** A place to start from, without an id. LX_ERR_LIMIT. */
-LX_MUST_CHECK enum lx_err llp_swarm_add_seed(
-    struct llp_swarm *swarm, const struct llp_place *place, struct lx_why *why);
+LX_MUST_CHECK enum lx_err
+llp_swarm_add_seed(struct llp_swarm *swarm, const struct llp_place *place, struct lx_why *why);
 /** Ban a node id (64 hex digits) or an address for @seconds; whoever it is, is dropped. LX_ERR_USAGE. */
 LX_MUST_CHECK enum lx_err llp_swarm_ban(struct llp_swarm *swarm, const char *target,
     uint64_t seconds, const char *reason, uint64_t now_ms, struct lx_why *why);
 /** Lift it. LX_ERR_USAGE, LX_ERR_ABSENT. */
-LX_MUST_CHECK enum lx_err llp_swarm_unban(
-    struct llp_swarm *swarm, const char *target, struct lx_why *why);
+LX_MUST_CHECK enum lx_err
+llp_swarm_unban(struct llp_swarm *swarm, const char *target, struct lx_why *why);
 /** Say goodbye to all and dial nobody any more. */
 void llp_swarm_stop(struct llp_swarm *swarm, uint64_t now_ms);
 
@@ -114,8 +114,8 @@ struct llp_wish {
         enum llp_wish_kind kind;
         uint32_t peer;
         struct llp_addr addr;
-        uint32_t name;      /* RESOLVE: to be handed back */
-        const char *host;   /* RESOLVE: valid until the next call */
+        uint32_t name;    /* RESOLVE: to be handed back */
+        const char *host; /* RESOLVE: valid until the next call */
 };
 
 /** Take the next wish; false: none. */
@@ -130,13 +130,13 @@ void llp_swarm_failed(struct llp_swarm *swarm, uint32_t peer, const char *text, 
 void llp_swarm_resolved(struct llp_swarm *swarm, uint32_t name, const struct llp_addr *addrs,
     size_t count, uint64_t now_ms);
 /** Bytes came. */
-void llp_swarm_input(struct llp_swarm *swarm, uint32_t peer, const uint8_t *bytes, size_t len,
-    uint64_t now_ms);
+void llp_swarm_input(
+    struct llp_swarm *swarm, uint32_t peer, const uint8_t *bytes, size_t len, uint64_t now_ms);
 /** Whether the shell should read from it. */
 bool llp_swarm_wants_input(const struct llp_swarm *swarm, uint32_t peer);
 /** Bytes to write (llp_peer_output). */
-size_t llp_swarm_output(
-    struct llp_swarm *swarm, uint32_t peer, uint8_t *out, size_t cap, uint64_t now_ms);
+size_t
+llp_swarm_output(struct llp_swarm *swarm, uint32_t peer, uint8_t *out, size_t cap, uint64_t now_ms);
 /** Whether there are some. */
 bool llp_swarm_has_output(const struct llp_swarm *swarm, uint32_t peer);
 /** Time passes. */
@@ -159,16 +159,16 @@ struct llp_peer_info {
         uint32_t peer;
         bool has_id, inbound, fixed, up;
         struct lx_pubkey id;
-        struct llp_addr addr;     /* port 0: not known */
-        const char *state;        /* "dialling", "greeting", "up", "ending"; "down": the operator's, and
+        struct llp_addr addr; /* port 0: not known */
+        const char *state;    /* "dialling", "greeting", "up", "ending"; "down": the operator's, and
                                      not connected; then peer is 0 */
-        const char *why;          /* down: what went wrong last; else "" */
-        const char *host;         /* down: where, as the operator gave it; else "" */
-        uint64_t next_try_ms;     /* down: monotonic; else 0 */
-        struct llp_hello hello;   /* when up */
-        uint64_t height;          /* newest that it told */
+        const char *why;      /* down: what went wrong last; else "" */
+        const char *host;     /* down: where, as the operator gave it; else "" */
+        uint64_t next_try_ms; /* down: monotonic; else 0 */
+        struct llp_hello hello; /* when up */
+        uint64_t height;        /* newest that it told */
         unsigned points;
-        uint64_t since_ms;        /* monotonic: connected, or dialled */
+        uint64_t since_ms; /* monotonic: connected, or dialled */
         struct llp_peer_stats stats;
 };
 

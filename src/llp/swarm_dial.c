@@ -8,11 +8,11 @@
 #include <string.h>
 
 #define TARGETS (LLP_SWARM_FIXED_MAX + LLP_SWARM_SEEDS_MAX)
-#define LOOK_MS 5000           /* between looks when nothing is due */
-#define SELF_MS 3600000        /* until an address that turned out to be ours is tried again */
-#define PROVEN_MS 30000        /* a connection that lived so long was no failure */
+#define LOOK_MS 5000    /* between looks when nothing is due */
+#define SELF_MS 3600000 /* until an address that turned out to be ours is tried again */
+#define PROVEN_MS 30000 /* a connection that lived so long was no failure */
 #define FIRST_RETRY_MS 1000
-#define SEEDS_BELOW 2          /* outbound peers; with more the seeds are left alone */
+#define SEEDS_BELOW 2 /* outbound peers; with more the seeds are left alone */
 
 static bool
 same_key(const struct lx_pubkey *a, const uint8_t *b)
@@ -79,8 +79,9 @@ dial_target(struct llp_swarm *swarm, size_t i)
 
         if (!target->has_addr && !set_addr(target)) {
                 target->resolving = true;
-                swarm_wish(swarm, &(struct llp_wish){.kind = LLP_WISH_RESOLVE, .name = (uint32_t)i,
-                    .host = target->place.host});
+                swarm_wish(swarm,
+                    &(struct llp_wish){
+                        .kind = LLP_WISH_RESOLVE, .name = (uint32_t)i, .host = target->place.host});
                 return;
         }
         memcpy(id.b, target->place.id, sizeof(id.b));
@@ -92,8 +93,8 @@ dial_target(struct llp_swarm *swarm, size_t i)
 }
 
 void
-llp_swarm_resolved(struct llp_swarm *swarm, uint32_t name, const struct llp_addr *addrs, size_t count,
-    uint64_t now_ms)
+llp_swarm_resolved(struct llp_swarm *swarm, uint32_t name, const struct llp_addr *addrs,
+    size_t count, uint64_t now_ms)
 {
         struct target *target = &swarm->targets[name % TARGETS];
         const size_t max = sizeof(target->addrs) / sizeof(target->addrs[0]);
@@ -110,7 +111,8 @@ llp_swarm_resolved(struct llp_swarm *swarm, uint32_t name, const struct llp_addr
                 target->addrs[i].port = target->place.port;
         }
         if (count == 0) {
-                swarm_event(swarm, NULL, "a name has no address, asking again later", target->place.host);
+                swarm_event(
+                    swarm, NULL, "a name has no address, asking again later", target->place.host);
                 (void)snprintf(target->why, sizeof(target->why), "the name has no address");
                 delay_target(swarm, target);
         } else if (!swarm->stopping) {
@@ -146,21 +148,23 @@ static bool
 is_outbound_of_ours(const struct llp_swarm *swarm, const struct slot *slot)
 {
         return !slot->inbound && slot->state != SLOT_ENDING &&
-            !(slot->has_id && swarm_is_fixed(swarm, &slot->id));
+               !(slot->has_id && swarm_is_fixed(swarm, &slot->id));
 }
 
 static bool
 may_dial(void *arg, const struct llp_book_node *node)
 {
         struct llp_swarm *swarm = arg;
-        struct llp_culprit key = llp_culprit_of_key(&node->id), party = llp_culprit_of_addr(&node->addr);
+        struct llp_culprit key = llp_culprit_of_key(&node->id),
+                           party = llp_culprit_of_addr(&node->addr);
         struct llp_addr group = llp_addr_group(&node->addr);
         uint64_t wall = swarm_wall(swarm);
 
         if (same_key(&node->id, swarm->id.b) || swarm_is_connected(swarm, node->id.b) ||
             swarm_is_fixed(swarm, &node->id))
                 return false;
-        if (llp_bans_find(swarm->bans, &key, wall) != NULL || llp_bans_find(swarm->bans, &party, wall) != NULL)
+        if (llp_bans_find(swarm->bans, &key, wall) != NULL ||
+            llp_bans_find(swarm->bans, &party, wall) != NULL)
                 return false;
         for (size_t i = 0; llp_addr_is_public(&node->addr) && i < swarm->slot_count; i++) {
                 struct llp_addr theirs = llp_addr_group(&swarm->slots[i]->addr);
@@ -205,7 +209,8 @@ swarm_dial_some(struct llp_swarm *swarm)
                         dial_target(swarm, i);
         for (size_t i = 0; i < swarm->slot_count; i++) {
                 out += is_outbound_of_ours(swarm, swarm->slots[i]);
-                dialling += is_outbound_of_ours(swarm, swarm->slots[i]) && swarm->slots[i]->state != SLOT_UP;
+                dialling += is_outbound_of_ours(swarm, swarm->slots[i]) &&
+                            swarm->slots[i]->state != SLOT_UP;
         }
         for (; out < swarm->options.out_max && dialling < LLP_SWARM_DIALS; out++, dialling++)
                 if (!dial_one(swarm, out < SEEDS_BELOW && dialling == 0, &next_ms))
@@ -230,7 +235,8 @@ swarm_dial_up(struct llp_swarm *swarm, const struct slot *slot)
 }
 
 static void
-end_target(struct llp_swarm *swarm, const struct slot *slot, bool was_up, bool is_self, const char *text)
+end_target(
+    struct llp_swarm *swarm, const struct slot *slot, bool was_up, bool is_self, const char *text)
 {
         struct target *target = &swarm->targets[slot->target];
 
@@ -250,7 +256,8 @@ end_target(struct llp_swarm *swarm, const struct slot *slot, bool was_up, bool i
 }
 
 void
-swarm_dial_ended(struct llp_swarm *swarm, const struct slot *slot, bool was_up, bool is_self, const char *text)
+swarm_dial_ended(
+    struct llp_swarm *swarm, const struct slot *slot, bool was_up, bool is_self, const char *text)
 {
         swarm->next_dial_ms = swarm->now_ms;
         if (slot->inbound)

@@ -62,14 +62,14 @@ struct llp_swarm {
 struct slot *swarm_find(const struct llp_swarm *swarm, uint32_t peer);
 void swarm_wish(struct llp_swarm *swarm, const struct llp_wish *wish);
 /* A connection to dial @addr; NULL: no room. */
-struct slot *swarm_dial(struct llp_swarm *swarm, const struct llp_addr *addr,
-    const struct lx_pubkey *id, int target);
+struct slot *swarm_dial(
+    struct llp_swarm *swarm, const struct llp_addr *addr, const struct lx_pubkey *id, int target);
 /* Look whom to dial. */
 void swarm_dial_some(struct llp_swarm *swarm);
 /* A connection that was dialled is up, or ended; what follows for target and book. */
 void swarm_dial_up(struct llp_swarm *swarm, const struct slot *slot);
-void swarm_dial_ended(struct llp_swarm *swarm, const struct slot *slot, bool was_up, bool is_self,
-    const char *text);
+void swarm_dial_ended(
+    struct llp_swarm *swarm, const struct slot *slot, bool was_up, bool is_self, const char *text);
 /* Whether there is a connection, or one under way, to node @id. */
 bool swarm_is_connected(const struct llp_swarm *swarm, const uint8_t *id);
 bool swarm_is_fixed(const struct llp_swarm *swarm, const struct lx_pubkey *id);
@@ -82,9 +82,11 @@ void swarm_settle(struct slot *slot);
 void swarm_wish_output(struct slot *slot);
 void swarm_drop(struct slot *slot);
 /* Inbound connections in @state, of @party or (NULL) of all. */
-size_t swarm_count_in(const struct llp_swarm *swarm, const struct llp_addr *party, enum slot_state state);
+size_t
+swarm_count_in(const struct llp_swarm *swarm, const struct llp_addr *party, enum slot_state state);
 struct llp_peer_calls swarm_calls(struct slot *slot);
 void swarm_set_net(struct llp_swarm *swarm);
-void swarm_event(struct llp_swarm *swarm, const struct slot *slot, const char *what, const char *text);
+void
+swarm_event(struct llp_swarm *swarm, const struct slot *slot, const char *what, const char *text);
 
 #endif

@@ -15,8 +15,8 @@
 
 #include <string.h>
 
-#define SAVE_MS 60000   /* between looks whether the book changed */
-#define TURNS_MAX 4     /* outputs of one connection in one turn of the loop */
+#define SAVE_MS 60000 /* between looks whether the book changed */
+#define TURNS_MAX 4   /* outputs of one connection in one turn of the loop */
 #define OUT_MAX (LLP_PEER_TURN + LLP_FRAME_WIRE_MAX)
 #define NAMES_MAX (LLP_SWARM_FIXED_MAX + LLP_SWARM_SEEDS_MAX)
 
@@ -43,7 +43,7 @@ struct llp_swarm_io {
         struct io_listener *listener;
         unsigned port;
         struct io_timer *timer, *save_timer;
-        uint64_t timer_ms; /* when it goes off */
+        uint64_t timer_ms;    /* when it goes off */
         struct lx_map *conns; /* by handle */
         struct name names[NAMES_MAX];
         bool inside; /* wishes are looked at before the call returns */
@@ -97,7 +97,8 @@ on_down(void *arg, uint32_t peer, uint64_t now_ms)
 }
 
 static enum lx_err
-on_message(void *arg, uint32_t peer, unsigned type, const uint8_t *bytes, size_t len, uint64_t now_ms)
+on_message(
+    void *arg, uint32_t peer, unsigned type, const uint8_t *bytes, size_t len, uint64_t now_ms)
 {
         struct llp_swarm_io *io = arg;
 
@@ -435,8 +436,8 @@ end_save(struct lx_job *job)
         struct save *save = (struct save *)job;
 
         if (save->err != LX_OK)
-                log_warn(LLP, "the address book cannot be written, trying again later", "file=%s why=\"%s\"",
-                    save->path, save->why.text);
+                log_warn(LLP, "the address book cannot be written, trying again later",
+                    "file=%s why=\"%s\"", save->path, save->why.text);
         lx_buf_clear(&save->bytes);
         lx_free(save->path);
         lx_free(save);
@@ -503,7 +504,8 @@ make_swarm(struct llp_swarm_io *io)
 }
 
 enum lx_err
-llp_swarm_io_new(const struct llp_swarm_io_options *options, struct llp_swarm_io **out_io, struct lx_why *why)
+llp_swarm_io_new(
+    const struct llp_swarm_io_options *options, struct llp_swarm_io **out_io, struct lx_why *why)
 {
         struct llp_swarm_io *io = lx_alloc(sizeof(*io));
         uint64_t seed;
@@ -519,7 +521,8 @@ llp_swarm_io_new(const struct llp_swarm_io_options *options, struct llp_swarm_io
         if (options->book_path != NULL)
                 io->book_path = lx_strdup(options->book_path);
         if (options->listen != NULL)
-                err = io_listen(io->loop, options->listen, on_accept, io, &io->listener, &io->port, why);
+                err = io_listen(
+                    io->loop, options->listen, on_accept, io, &io->listener, &io->port, why);
         if (err == LX_OK) {
                 err = make_swarm(io);
                 if (err != LX_OK)

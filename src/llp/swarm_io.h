@@ -18,8 +18,8 @@ struct llp_swarm_io;
 struct llp_swarm_io_options {
         struct io_loop *loop;
         struct lx_pool *pool;
-        const char *listen;       /* "ADDRESS:PORT"; NULL: nobody can connect */
-        const char *book_path;    /* NULL: the book is forgotten */
+        const char *listen;    /* "ADDRESS:PORT"; NULL: nobody can connect */
+        const char *book_path; /* NULL: the book is forgotten */
         /*
          * Node key, chain, roles, agent, limits, tip, on_up, on_down, on_message and their arg. The
          * shell fills in the rest.
@@ -28,8 +28,8 @@ struct llp_swarm_io_options {
 };
 
 /** Read the book, listen; dialling begins with the loop. LX_ERR_USAGE, LX_ERR_BUSY, LX_ERR_RANGE, LX_ERR_IO. */
-LX_MUST_CHECK enum lx_err llp_swarm_io_new(const struct llp_swarm_io_options *options,
-    struct llp_swarm_io **out_io, struct lx_why *why);
+LX_MUST_CHECK enum lx_err llp_swarm_io_new(
+    const struct llp_swarm_io_options *options, struct llp_swarm_io **out_io, struct lx_why *why);
 /** Say goodbye to all; connections end soon. */
 void llp_swarm_io_stop(struct llp_swarm_io *io);
 /** Write the book, close everything, free. The pool must still live. NULL is fine. */

@@ -112,7 +112,8 @@ begin_end(struct slot *slot)
         slot->up_told = false;
         if (was_up && swarm->options.on_down != NULL)
                 swarm->options.on_down(swarm->options.arg, slot->peer, swarm->now_ms);
-        is_self = llp_peer_id(slot->machine, &id) && memcmp(id.b, swarm->id.b, sizeof(id.b)) == 0; /* public */
+        is_self = llp_peer_id(slot->machine, &id) &&
+                  memcmp(id.b, swarm->id.b, sizeof(id.b)) == 0; /* public */
         swarm_dial_ended(swarm, slot, was_up, is_self, text);
 }
 
@@ -128,7 +129,8 @@ swarm_settle(struct slot *slot)
                 if (stats.throttled > slot->throttled) {
                         slot->throttled = stats.throttled;
                         slot->next_throttle_ms = swarm->now_ms + 1000;
-                        if (punish_key(swarm, slot, POINTS_THROTTLE, "it floods: far above the rates"))
+                        if (punish_key(
+                                swarm, slot, POINTS_THROTTLE, "it floods: far above the rates"))
                                 swarm_close(slot, LLP_BYE_BANNED, "you flood");
                 }
         }
@@ -185,7 +187,7 @@ swarm_count_in(const struct llp_swarm *swarm, const struct llp_addr *party, enum
                 struct llp_addr theirs = llp_addr_party(&slot->addr);
 
                 count += slot->inbound && slot->state == state &&
-                    (party == NULL || llp_addr_eq(&theirs, party));
+                         (party == NULL || llp_addr_eq(&theirs, party));
         }
         return count;
 }
@@ -256,7 +258,7 @@ choose_addrs(struct llp_swarm *swarm, const struct slot *asker, struct llp_node_
         bool local = !llp_addr_is_public(&asker->addr);
         struct llp_node_addr sample[LLP_ADDRS_MAX];
         size_t count = 0, sampled = llp_book_sample(
-            swarm->book, swarm_wall(swarm), local, swarm_random(swarm), sample);
+                              swarm->book, swarm_wall(swarm), local, swarm_random(swarm), sample);
 
         for (size_t i = 0; i < swarm->slot_count && count < LLP_ADDRS_MAX / 2; i++) {
                 const struct slot *slot = swarm->slots[i];

@@ -29,14 +29,16 @@ free_target(struct llp_swarm *swarm, bool seed, size_t max)
 }
 
 enum lx_err
-llp_swarm_add(struct llp_swarm *swarm, const struct llp_place *place, uint64_t now_ms, struct lx_why *why)
+llp_swarm_add(
+    struct llp_swarm *swarm, const struct llp_place *place, uint64_t now_ms, struct lx_why *why)
 {
         struct target *target = free_target(swarm, false, LLP_SWARM_FIXED_MAX);
         struct lx_pubkey id;
 
         memcpy(id.b, place->id, sizeof(id.b));
         if (!place->has_id) {
-                lx_why_set(why, "a peer is ID@HOST:PORT; %s:%u says no id", place->host, place->port);
+                lx_why_set(
+                    why, "a peer is ID@HOST:PORT; %s:%u says no id", place->host, place->port);
                 return LX_ERR_USAGE;
         }
         if (memcmp(id.b, swarm->id.b, sizeof(id.b)) == 0) { /* public */
@@ -92,11 +94,11 @@ read_culprit(const char *text, struct llp_culprit *out_who, struct lx_why *why)
 static bool
 is_of(const struct slot *slot, const struct llp_culprit *who)
 {
-        struct llp_culprit theirs =
-            who->kind == LLP_CULPRIT_KEY ? llp_culprit_of_key(&slot->id) : llp_culprit_of_addr(&slot->addr);
+        struct llp_culprit theirs = who->kind == LLP_CULPRIT_KEY ? llp_culprit_of_key(&slot->id)
+                                                                 : llp_culprit_of_addr(&slot->addr);
 
         return (who->kind == LLP_CULPRIT_PARTY || slot->has_id) &&
-            memcmp(theirs.b, who->b, sizeof(theirs.b)) == 0; /* public */
+               memcmp(theirs.b, who->b, sizeof(theirs.b)) == 0; /* public */
 }
 
 enum lx_err
@@ -108,7 +110,8 @@ llp_swarm_ban(struct llp_swarm *swarm, const char *target, uint64_t seconds, con
         if (!read_culprit(target, &who, why))
                 return LX_ERR_USAGE;
         if (seconds > UINT32_MAX) {
-                lx_why_set(why, "%llu s is longer than a ban can last", (unsigned long long)seconds);
+                lx_why_set(
+                    why, "%llu s is longer than a ban can last", (unsigned long long)seconds);
                 return LX_ERR_USAGE;
         }
         swarm->now_ms = now_ms;
@@ -160,10 +163,15 @@ down_at(const struct llp_swarm *swarm, size_t i, struct llp_peer_info *out_info)
         for (size_t t = 0; t < sizeof(swarm->targets) / sizeof(swarm->targets[0]); t++) {
                 const struct target *target = &swarm->targets[t];
 
-                if (!target->used || target->seed || swarm_is_connected(swarm, target->place.id) || i-- > 0)
+                if (!target->used || target->seed || swarm_is_connected(swarm, target->place.id) ||
+                    i-- > 0)
                         continue;
-                *out_info = (struct llp_peer_info){.has_id = true, .fixed = true, .state = "down",
-                    .why = target->why, .host = target->place.host, .next_try_ms = target->next_try_ms};
+                *out_info = (struct llp_peer_info){.has_id = true,
+                    .fixed = true,
+                    .state = "down",
+                    .why = target->why,
+                    .host = target->place.host,
+                    .next_try_ms = target->next_try_ms};
                 memcpy(out_info->id.b, target->place.id, sizeof(out_info->id.b));
                 if (!llp_addr_parse(target->place.host, &out_info->addr))
                         out_info->addr = target->addrs[0];
@@ -174,7 +182,8 @@ down_at(const struct llp_swarm *swarm, size_t i, struct llp_peer_info *out_info)
 }
 
 bool
-llp_swarm_peer_at(const struct llp_swarm *swarm, size_t i, uint64_t now_ms, struct llp_peer_info *out_info)
+llp_swarm_peer_at(
+    const struct llp_swarm *swarm, size_t i, uint64_t now_ms, struct llp_peer_info *out_info)
 {
         const struct slot *slot;
         struct llp_culprit who;
@@ -214,7 +223,8 @@ llp_swarm_ban_at(const struct llp_swarm *swarm, size_t i)
 void
 llp_swarm_save(struct llp_swarm *swarm, struct lx_buf *out)
 {
-        struct lx_writer wr = lx_writer_init(lx_buf_reserve(out, LLP_BOOK_FILE_MAX), LLP_BOOK_FILE_MAX);
+        struct lx_writer wr =
+            lx_writer_init(lx_buf_reserve(out, LLP_BOOK_FILE_MAX), LLP_BOOK_FILE_MAX);
         struct lx_hash sum;
 
         lx_write_bytes(&wr, MAGIC, sizeof(MAGIC));

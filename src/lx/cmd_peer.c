@@ -21,8 +21,9 @@ show_peer(const json_t *o)
 {
         const json_t *latency = json_object_get(o, "latency_ms");
 
-        printf("%-16.16s %-3s %-8s %8llu", json_is_null(json_object_get(o, "id")) ? "?" : lx_str(o, "id"),
-            lx_str(o, "direction"), lx_str(o, "state"), (unsigned long long)lx_num(o, "height"));
+        printf("%-16.16s %-3s %-8s %8llu",
+            json_is_null(json_object_get(o, "id")) ? "?" : lx_str(o, "id"), lx_str(o, "direction"),
+            lx_str(o, "state"), (unsigned long long)lx_num(o, "height"));
         if (json_is_integer(latency))
                 printf(" %5llu ms", (unsigned long long)json_integer_value(latency));
         else
@@ -53,18 +54,17 @@ cmd_peer_list(struct lx *lx)
         }
         peers = json_object_get(o, "peers");
         bans = json_object_get(o, "bans");
-        printf("this node   %s\nlistens on  %s\npeers       %zu\n", lx_str(o, "id"), lx_str(o, "listen"),
-            json_array_size(peers));
+        printf("this node   %s\nlistens on  %s\npeers       %zu\n", lx_str(o, "id"),
+            lx_str(o, "listen"), json_array_size(peers));
         if (json_array_size(peers) > 0)
-                printf("\n%-16s %-3s %-8s %8s %8s %11s %11s %5s  %s\n", "id", "dir", "state", "height", "latency",
-                    "in", "out", "score", "address");
-        json_array_foreach(peers, i, one)
-                show_peer(one);
+                printf("\n%-16s %-3s %-8s %8s %8s %11s %11s %5s  %s\n", "id", "dir", "state",
+                    "height", "latency", "in", "out", "score", "address");
+        json_array_foreach(peers, i, one) show_peer(one);
         if (json_array_size(bans) > 0)
                 printf("\nbanned, until when, why\n");
-        json_array_foreach(bans, i, one)
-                printf("%s  %s  %s%s\n", lx_str(one, "target"), lx_str(one, "until"), lx_str(one, "reason"),
-                    json_is_true(json_object_get(one, "operator")) ? "  (by hand)" : "");
+        json_array_foreach(bans, i, one) printf("%s  %s  %s%s\n", lx_str(one, "target"),
+            lx_str(one, "until"), lx_str(one, "reason"),
+            json_is_true(json_object_get(one, "operator")) ? "  (by hand)" : "");
         json_decref(o);
         return LX_EXIT_TRUE;
 }
@@ -104,7 +104,8 @@ cmd_peer_ban(struct lx *lx)
         if (text != NULL) {
                 if (!lx_parse_number(text, &seconds) || seconds > UINT32_MAX) {
                         json_decref(params);
-                        return lx_fail(lx, LX_EXIT_USAGE, "--seconds %s: not a number of seconds", text);
+                        return lx_fail(
+                            lx, LX_EXIT_USAGE, "--seconds %s: not a number of seconds", text);
                 }
                 json_object_set_new(params, "seconds", json_integer((json_int_t)seconds));
         }
@@ -116,5 +117,6 @@ cmd_peer_ban(struct lx *lx)
 int
 cmd_peer_unban(struct lx *lx)
 {
-        return call_and_say(lx, "peer.unban", json_pack("{s:s}", "target", lx->args[0]), "is not banned any more");
+        return call_and_say(
+            lx, "peer.unban", json_pack("{s:s}", "target", lx->args[0]), "is not banned any more");
 }

@@ -79,7 +79,8 @@ on_down(void *arg, uint32_t peer, uint64_t now_ms)
 }
 
 static enum lx_err
-on_message(void *arg, uint32_t peer, unsigned type, const uint8_t *bytes, size_t len, uint64_t now_ms)
+on_message(
+    void *arg, uint32_t peer, unsigned type, const uint8_t *bytes, size_t len, uint64_t now_ms)
 {
         struct peers *peers = arg;
 
@@ -121,8 +122,8 @@ peers_check(const struct node_conf *conf, struct lx_why *why)
         enum lx_err err = each(conf->peers, "peer", NULL, NULL, why);
 
         if (conf->inbound_max < 1 || conf->inbound_max > INBOUND_MAX) {
-                lx_why_set(why, "inbound-max is 1 to %d, not %llu (nobody: --listen none)", INBOUND_MAX,
-                    (unsigned long long)conf->inbound_max);
+                lx_why_set(why, "inbound-max is 1 to %d, not %llu (nobody: --listen none)",
+                    INBOUND_MAX, (unsigned long long)conf->inbound_max);
                 return LX_ERR_USAGE;
         }
         return err == LX_OK ? each(conf->seeds, "seed", NULL, NULL, why) : err;
@@ -155,7 +156,7 @@ open_swarm(struct peers *peers, const char *listen, struct lx_why *why)
         enum lx_err err;
 
         options.swarm.roles = LLP_ROLE_FULL | (peers->options.validator ? LLP_ROLE_VALIDATOR : 0) |
-            (conf->prune == 0 ? LLP_ROLE_ARCHIVE : 0);
+                              (conf->prune == 0 ? LLP_ROLE_ARCHIVE : 0);
         err = llp_swarm_io_new(&options, &peers->io, why);
         lx_free(book);
         return err;
@@ -182,7 +183,8 @@ open_listening(struct peers *peers, struct lx_why *why)
                 if (err == LX_ERR_IO)
                         err = open_swarm(peers, where = LISTEN_DEFAULT_4, &inner);
                 if (err == LX_ERR_BUSY || err == LX_ERR_IO) {
-                        log_warn(LLP, "nobody can connect here; going on with dialling", "why=\"%s\"", inner.text);
+                        log_warn(LLP, "nobody can connect here; going on with dialling",
+                            "why=\"%s\"", inner.text);
                         err = open_swarm(peers, where = NULL, why);
                 } else if (err != LX_OK) {
                         lx_why_set(why, "%s", inner.text);

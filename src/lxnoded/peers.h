@@ -31,8 +31,8 @@ struct peers_options {
  * Load or make the node key, read the book, listen; dialling begins with the loop.
  * LX_ERR_USAGE (an option), LX_ERR_DENIED, LX_ERR_FORMAT (key file), LX_ERR_BUSY, LX_ERR_IO.
  */
-LX_MUST_CHECK enum lx_err peers_open(
-    const struct peers_options *options, struct peers **out_peers, struct lx_why *why);
+LX_MUST_CHECK enum lx_err
+peers_open(const struct peers_options *options, struct peers **out_peers, struct lx_why *why);
 /** Whether --peer, --seed and --inbound-max are right, for --check-config. LX_ERR_USAGE. */
 LX_MUST_CHECK enum lx_err peers_check(const struct node_conf *conf, struct lx_why *why);
 /** How the machines above speak to peers; lives as long as the peers. */

@@ -48,8 +48,8 @@ place_json(const struct llp_peer_info *info)
 {
         char text[LLP_HOST_MAX + 16];
 
-        (void)snprintf(text, sizeof(text), strchr(info->host, ':') != NULL ? "[%s]:%u" : "%s:%u", info->host,
-            info->addr.port);
+        (void)snprintf(text, sizeof(text), strchr(info->host, ':') != NULL ? "[%s]:%u" : "%s:%u",
+            info->host, info->addr.port);
         return json_string(text);
 }
 
@@ -67,7 +67,8 @@ add_traffic(json_t *o, const struct llp_peer_info *info, uint64_t now_ms)
         json_object_set_new(o, "queued", rpc_number(info->stats.queued));
         json_object_set_new(o, "throttled", rpc_number(info->stats.throttled));
         json_object_set_new(o, "quiet_ms",
-            info->stats.last_input_ms > 0 ? rpc_number(now_ms - info->stats.last_input_ms) : json_null());
+            info->stats.last_input_ms > 0 ? rpc_number(now_ms - info->stats.last_input_ms)
+                                          : json_null());
 }
 
 static json_t *
@@ -76,19 +77,24 @@ peer_json(const struct llp_peer_info *info, uint64_t now_ms)
         json_t *o = json_object();
 
         json_object_set_new(o, "peer", rpc_number(info->peer));
-        json_object_set_new(o, "id", info->has_id ? rpc_hex(info->id.b, sizeof(info->id.b)) : json_null());
-        json_object_set_new(o, "address", info->addr.port != 0 && info->host[0] == '\0' ? addr_json(&info->addr)
-                                                                                       : place_json(info));
+        json_object_set_new(
+            o, "id", info->has_id ? rpc_hex(info->id.b, sizeof(info->id.b)) : json_null());
+        json_object_set_new(o, "address",
+            info->addr.port != 0 && info->host[0] == '\0' ? addr_json(&info->addr)
+                                                          : place_json(info));
         json_object_set_new(o, "direction", json_string(info->inbound ? "in" : "out"));
         json_object_set_new(o, "state", json_string(info->state));
         json_object_set_new(o, "fixed", json_boolean(info->fixed));
         json_object_set_new(o, "agent", json_string(info->hello.agent));
         json_object_set_new(o, "roles", role_names(info->hello.roles));
         json_object_set_new(o, "height", rpc_number(info->height));
-        json_object_set_new(o, "score", rpc_number(LLP_PUNISH_BAN - info->points % (LLP_PUNISH_BAN + 1)));
-        json_object_set_new(o, "since_ms", info->since_ms > 0 ? rpc_number(now_ms - info->since_ms) : json_null());
+        json_object_set_new(
+            o, "score", rpc_number(LLP_PUNISH_BAN - info->points % (LLP_PUNISH_BAN + 1)));
+        json_object_set_new(
+            o, "since_ms", info->since_ms > 0 ? rpc_number(now_ms - info->since_ms) : json_null());
         json_object_set_new(o, "why", json_string(info->why));
-        json_object_set_new(o, "next_try_ms", rpc_number(info->next_try_ms > now_ms ? info->next_try_ms - now_ms : 0));
+        json_object_set_new(o, "next_try_ms",
+            rpc_number(info->next_try_ms > now_ms ? info->next_try_ms - now_ms : 0));
         add_traffic(o, info, now_ms);
         return o;
 }
@@ -100,8 +106,8 @@ ban_json(const struct llp_ban *ban)
 
         llp_culprit_format(&ban->who, who);
         return json_pack("{s:s,s:s,s:o,s:b,s:s}", "target", who, "kind",
-            ban->who.kind == LLP_CULPRIT_KEY ? "id" : "address", "until", rpc_time(ban->until_ms), "operator",
-            ban->by_operator, "reason", ban->reason);
+            ban->who.kind == LLP_CULPRIT_KEY ? "id" : "address", "until", rpc_time(ban->until_ms),
+            "operator", ban->by_operator, "reason", ban->reason);
 }
 
 enum lx_err
@@ -192,13 +198,15 @@ rpc_peer_status(struct rpc *rpc)
         }
         return json_pack("{s:s,s:s,s:I,s:I,s:I}", "id", id, "listen",
             rpc->options.peers != NULL ? rpc->options.peers_listen : "none", "inbound",
-            (json_int_t)stats.up_in, "outbound", (json_int_t)stats.up_out, "known", (json_int_t)stats.book);
+            (json_int_t)stats.up_in, "outbound", (json_int_t)stats.up_out, "known",
+            (json_int_t)stats.book);
 }
 
 static void
 line(struct lx_buf *out, const char *name, const char *type, const char *help, uint64_t value)
 {
-        lx_buf_printf(out, "# HELP lxnode_peer_%s %s\n# TYPE lxnode_peer_%s %s\nlxnode_peer_%s %llu\n", name, help,
+        lx_buf_printf(out,
+            "# HELP lxnode_peer_%s %s\n# TYPE lxnode_peer_%s %s\nlxnode_peer_%s %llu\n", name, help,
             name, type, name, (unsigned long long)value);
 }
 
@@ -219,13 +227,16 @@ rpc_peer_metrics(struct rpc *rpc, struct lx_buf *out)
         line(out, "bytes_out_total", "counter", "Bytes sent to peers.", stats.bytes_out);
         line(out, "messages_in_total", "counter", "Messages received.", stats.messages_in);
         line(out, "messages_out_total", "counter", "Messages sent.", stats.messages_out);
-        line(out, "queue_full_total", "counter", "Messages that found their queue full.", stats.queue_refused);
-        line(out, "throttled_total", "counter", "Times that a peer had to wait for its rate.", stats.throttled);
+        line(out, "queue_full_total", "counter", "Messages that found their queue full.",
+            stats.queue_refused);
+        line(out, "throttled_total", "counter", "Times that a peer had to wait for its rate.",
+            stats.throttled);
         line(out, "accepted_total", "counter", "Connections let in.", stats.accepted);
         line(out, "refused_total", "counter", "Connections refused at the door.", stats.refused);
         line(out, "dialled_total", "counter", "Connections tried.", stats.dialled);
         line(out, "dial_failures_total", "counter", "Of those, failed.", stats.dial_failures);
-        line(out, "handshake_failures_total", "counter", "Handshakes that failed.", stats.handshake_failures);
+        line(out, "handshake_failures_total", "counter", "Handshakes that failed.",
+            stats.handshake_failures);
         line(out, "punished_total", "counter", "Times that points were given.", stats.punished);
         line(out, "banned_total", "counter", "Bans made.", stats.banned);
 }

@@ -60,7 +60,8 @@ talk(struct llp_sealer *sealer, struct llp_opener *opener)
                 hide(text, sizeof(text));
                 len = llp_sealer_seal(sealer, text, sizeof(text), wire);
                 show(wire, len);
-                must(llp_opener_take(opener, &p, &len, back, &whole, &got) == LX_OK, "a frame is refused");
+                must(llp_opener_take(opener, &p, &len, back, &whole, &got) == LX_OK,
+                    "a frame is refused");
                 must(whole && got == sizeof(text), "a frame is not whole");
         }
 }
@@ -81,7 +82,8 @@ main(int argc, char **argv)
         memset(b_secret, 0x21, 32);
         hide(a_secret, 32);
         hide(b_secret, 32);
-        must(lx_ecdh_even(a_secret, a_secret) == LX_OK && lx_ecdh_even(b_secret, b_secret) == LX_OK, "keys");
+        must(lx_ecdh_even(a_secret, a_secret) == LX_OK && lx_ecdh_even(b_secret, b_secret) == LX_OK,
+            "keys");
         must(lx_ecdh_point(b_secret, &options.remote) == LX_OK, "a point");
         options.secret = a_secret;
         memset(options.ephemeral, 0x12, 32);

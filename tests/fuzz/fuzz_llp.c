@@ -163,7 +163,8 @@ try_peer(const uint8_t *in, size_t len)
         while (rd.left >= 4) {
                 uint8_t text[LLP_MESSAGE_HEAD_LEN + 1024];
                 uint16_t type = lx_read_u16(&rd), want = lx_read_u16(&rd);
-                struct lx_span part = lx_read_span(&rd, want % 1024 < rd.left ? want % 1024 : rd.left);
+                struct lx_span part =
+                    lx_read_span(&rd, want % 1024 < rd.left ? want % 1024 : rd.left);
 
                 text[0] = (uint8_t)(type >> 8), text[1] = (uint8_t)type;
                 if (part.len > 0)

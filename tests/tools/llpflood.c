@@ -127,8 +127,11 @@ static struct llp_peer *
 new_peer(const char *id, const char *chain)
 {
         static uint8_t secret[32], scratch[LLP_FRAME_MAX];
-        struct llp_peer_options options = {.initiator = true, .secret = secret, .has_remote = true,
-            .scratch = scratch, .calls = {on_ready, on_message, NULL}};
+        struct llp_peer_options options = {.initiator = true,
+            .secret = secret,
+            .has_remote = true,
+            .scratch = scratch,
+            .calls = {on_ready, on_message, NULL}};
         struct llp_peer *peer;
         uint8_t raw[32];
 
@@ -138,7 +141,8 @@ new_peer(const char *id, const char *chain)
                 exit(2);
         lx_random(raw, sizeof(raw));
         lx_random(options.ephemeral, sizeof(options.ephemeral));
-        if (lx_ecdh_even(raw, secret) != LX_OK || llp_peer_new(&options, lx_clock_now_ms(), &peer) != LX_OK)
+        if (lx_ecdh_even(raw, secret) != LX_OK ||
+            llp_peer_new(&options, lx_clock_now_ms(), &peer) != LX_OK)
                 exit(1);
         return peer;
 }
@@ -216,9 +220,11 @@ main(int argc, char **argv)
         if (lx_crypto_init() != LX_OK || colon == NULL)
                 return 2;
         *colon = '\0';
-        target = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(colon + 1))};
+        target = (struct sockaddr_in){
+            .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(colon + 1))};
         source = (struct sockaddr_in){.sin_family = AF_INET};
-        if (inet_pton(AF_INET, argv[2], &target.sin_addr) != 1 || inet_pton(AF_INET, argv[3], &source.sin_addr) != 1)
+        if (inet_pton(AF_INET, argv[2], &target.sin_addr) != 1 ||
+            inet_pton(AF_INET, argv[3], &source.sin_addr) != 1)
                 return 2;
         if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
                 files.rlim_cur = files.rlim_max;

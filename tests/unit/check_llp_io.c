@@ -78,7 +78,8 @@ on_down(void *arg, uint32_t peer, uint64_t now_ms)
 }
 
 static enum lx_err
-on_message(void *arg, uint32_t peer, unsigned type, const uint8_t *bytes, size_t len, uint64_t now_ms)
+on_message(
+    void *arg, uint32_t peer, unsigned type, const uint8_t *bytes, size_t len, uint64_t now_ms)
 {
         struct end *end = arg;
 
@@ -94,10 +95,17 @@ static enum lx_err
 open_end(struct stage *stage, struct end *end, uint8_t key, const char *listen, const char *book,
     struct lx_why *why)
 {
-        struct llp_swarm_io_options options = {.loop = stage->loop, .pool = stage->pool, .listen = listen,
+        struct llp_swarm_io_options options = {.loop = stage->loop,
+            .pool = stage->pool,
+            .listen = listen,
             .book_path = book,
-            .swarm = {.secret = end->secret, .agent = "test", .tip = tip, .on_up = on_up, .on_down = on_down,
-                .on_message = on_message, .arg = end}};
+            .swarm = {.secret = end->secret,
+                .agent = "test",
+                .tip = tip,
+                .on_up = on_up,
+                .on_down = on_down,
+                .on_message = on_message,
+                .arg = end}};
 
         end->loop = stage->loop;
         memset(end->secret, key, sizeof(end->secret));
@@ -205,8 +213,8 @@ END_TEST
 
 START_TEST(listening_says_what_is_wrong)
 {
-        static const char *const BAD[] = {"", "nowhere", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:65536", "::1:1",
-            "[::1:1", "localhost:1"};
+        static const char *const BAD[] = {"", "nowhere", "127.0.0.1", "127.0.0.1:x",
+            "127.0.0.1:65536", "::1:1", "[::1:1", "localhost:1"};
         struct stage *stage = stage_new();
         struct lx_why why = {{0}};
         char where[64];
@@ -235,7 +243,8 @@ START_TEST(names_that_do_not_exist)
 {
         struct stage *stage = stage_new();
 
-        ck_assert_ptr_nonnull(io_resolve_start(stage->loop, "no such name.invalid", resolved, stage));
+        ck_assert_ptr_nonnull(
+            io_resolve_start(stage->loop, "no such name.invalid", resolved, stage));
         io_loop_run(stage->loop);
         io_resolve_cancel(io_resolve_start(stage->loop, "localhost", resolved, stage));
         stage_free(stage);
@@ -361,7 +370,7 @@ fill_bulk(struct end *a)
         unsigned sent = 0;
 
         while (net->has_room(net->arg, a->peer, LLP_BLOCK) &&
-            net->send(net->arg, a->peer, LLP_BLOCK, bulk, sizeof(bulk)))
+               net->send(net->arg, a->peer, LLP_BLOCK, bulk, sizeof(bulk)))
                 sent++;
         return sent;
 }
@@ -412,7 +421,8 @@ START_TEST(votes_overtake_bulk)
         ck_assert_int_eq(open_end(stage, &stage->a, 1, NULL, NULL, NULL), LX_OK);
         slow.port_behind = llp_swarm_io_port(stage->b.io);
         ck_assert_int_eq(
-            io_listen(stage->loop, "127.0.0.1:0", accepted, &slow, &slow.listener, &port, NULL), LX_OK);
+            io_listen(stage->loop, "127.0.0.1:0", accepted, &slow, &slow.listener, &port, NULL),
+            LX_OK);
         give(stage, "127.0.0.1", port);
         io_loop_run(stage->loop);
         stage->a.on_change = NULL;

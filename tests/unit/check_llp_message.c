@@ -15,7 +15,8 @@ START_TEST(rows_are_sane)
                 ck_assert_msg(i == 0 || rows[i].number > rows[i - 1].number, "%s", rows[i].name);
                 ck_assert_uint_le(rows[i].min, rows[i].max);
                 ck_assert_uint_le(rows[i].max, LLP_PAYLOAD_MAX);
-                ck_assert_uint_le(rows[i].max + LLP_MESSAGE_HEAD_LEN, llp_class_queue_max(rows[i].prio));
+                ck_assert_uint_le(
+                    rows[i].max + LLP_MESSAGE_HEAD_LEN, llp_class_queue_max(rows[i].prio));
                 ck_assert_ptr_eq(llp_message_find(rows[i].number), &rows[i]);
         }
         ck_assert_ptr_null(llp_message_find(0));
@@ -49,7 +50,8 @@ END_TEST
 int
 main(void)
 {
-        const TTest *const cases[] = {rows_are_sane, what_comes_before_hello, classes_in_order, NULL};
+        const TTest *const cases[] = {
+            rows_are_sane, what_comes_before_hello, classes_in_order, NULL};
 
         return unit_main("llp_message", cases, 10);
 }

@@ -157,7 +157,8 @@ read_message(FILE *f, unsigned *out_number, uint8_t *out)
 
                 if (sscanf(p, "output %u: 0x%511s", out_number, hex) == 2)
                         return unit_unhex(hex, out);
-                if (sealed == NULL || strstr(p, "AD=NULL") == NULL || sscanf(sealed, "=> 0x%511s", hex) != 1)
+                if (sealed == NULL || strstr(p, "AD=NULL") == NULL ||
+                    sscanf(sealed, "=> 0x%511s", hex) != 1)
                         continue;
                 if (strncmp(p, "# encrypt l", 11) == 0)
                         head = unit_unhex(hex, out);
@@ -189,7 +190,8 @@ START_TEST(published_messages)
         opener = llp_opener_new(sk, ck);
         want_len = read_message(f, &number, want);
         for (unsigned i = 0; i <= 1001; i++) {
-                size_t len = llp_sealer_seal(sealer, (const uint8_t *)"hello", 5, got), text_len = 0;
+                size_t len = llp_sealer_seal(sealer, (const uint8_t *)"hello", 5, got),
+                       text_len = 0;
                 const uint8_t *p = got;
                 bool whole;
 
@@ -254,7 +256,8 @@ run_pair(struct pair *pair, unsigned act, size_t at, size_t cut)
                 ck_assert_uint_eq(len, llp_noise_wants(i == 1 ? pair->a : pair->b));
                 if (i == act && at < len)
                         bytes[at] ^= 1;
-                err = llp_noise_read(i == 1 ? pair->a : pair->b, bytes, i == act && cut < len ? cut : len);
+                err = llp_noise_read(
+                    i == 1 ? pair->a : pair->b, bytes, i == act && cut < len ? cut : len);
         }
         return err;
 }
@@ -356,8 +359,9 @@ END_TEST
 /* RFC 8439 2.8.2. */
 START_TEST(aead_vector)
 {
-        static const char TEXT[] = "Ladies and Gentlemen of the class of '99: If I could offer you only "
-                                   "one tip for the future, sunscreen would be it.";
+        static const char TEXT[] =
+            "Ladies and Gentlemen of the class of '99: If I could offer you only "
+            "one tip for the future, sunscreen would be it.";
         uint8_t key[32], nonce[12], ad[12], want_tag[16], out[256], back[256];
         size_t len = strlen(TEXT);
         struct lx_aead *seal, *open;
@@ -435,7 +439,8 @@ in_pieces(size_t step)
 
                         fed += part;
                         ck_assert_int_eq(
-                            llp_opener_take(lines.opener, &p, &part, lines.text, &whole, &text_len), LX_OK);
+                            llp_opener_take(lines.opener, &p, &part, lines.text, &whole, &text_len),
+                            LX_OK);
                         ck_assert_uint_eq(part, 0);
                         ck_assert_int_eq(whole, fed == wire_len);
                         ck_assert_int_eq(llp_opener_is_inside(lines.opener), !whole);
@@ -472,7 +477,8 @@ START_TEST(every_changed_byte_is_refused)
                 lines.wire[at] ^= 0x80;
                 p = lines.wire;
                 ck_assert_int_eq(
-                    llp_opener_take(lines.opener, &p, &len, lines.text, &whole, &text_len), LX_ERR_DENIED);
+                    llp_opener_take(lines.opener, &p, &len, lines.text, &whole, &text_len),
+                    LX_ERR_DENIED);
                 ck_assert(!whole);
                 close_lines(&lines);
         }
@@ -491,13 +497,15 @@ START_TEST(replay_and_loss)
                 open_lines(&lines);
                 for (int i = 0; i < 3; i++)
                         ck_assert_uint_eq(
-                            llp_sealer_seal(lines.sealer, (const uint8_t *)"hello", 5, frames[i]), 39);
+                            llp_sealer_seal(lines.sealer, (const uint8_t *)"hello", 5, frames[i]),
+                            39);
                 for (int i = 0; i < 2 && err == LX_OK; i++) {
                         const uint8_t *p = frames[ORDER[kind][i]];
                         size_t len = 39, text_len;
                         bool whole;
 
-                        err = llp_opener_take(lines.opener, &p, &len, lines.text, &whole, &text_len);
+                        err =
+                            llp_opener_take(lines.opener, &p, &len, lines.text, &whole, &text_len);
                 }
                 ck_assert_int_eq(err, LX_ERR_DENIED);
                 close_lines(&lines);

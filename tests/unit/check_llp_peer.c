@@ -372,7 +372,8 @@ START_TEST(other_networks)
                 if (kind == 2)
                         expect_end(rogue->pair->b.peer, LLP_END_RULE, "bad hello");
                 else
-                        expect_end(rogue->pair->b.peer, LLP_END_NETWORK, kind == 0 ? "another chain" : "version");
+                        expect_end(rogue->pair->b.peer, LLP_END_NETWORK,
+                            kind == 0 ? "another chain" : "version");
                 rogue_free(rogue);
         }
 }
@@ -531,8 +532,12 @@ END_TEST
 
 START_TEST(hello_codec)
 {
-        struct llp_hello hello = {.version = 1, .height = 7, .roles = 0x80000001u, .listen_port = 5389,
-            .agent = "lxnoded/0.1.0"}, back;
+        struct llp_hello hello = {.version = 1,
+                             .height = 7,
+                             .roles = 0x80000001u,
+                             .listen_port = 5389,
+                             .agent = "lxnoded/0.1.0"},
+                         back;
         uint8_t bytes[256];
         struct lx_writer wr = lx_writer_init(bytes, sizeof(bytes));
 
@@ -581,7 +586,8 @@ START_TEST(addrs_codec)
 
         for (size_t i = 0; i < LLP_ADDRS_MAX; i++) {
                 addrs[i].id.b[0] = (uint8_t)i;
-                ck_assert(llp_addr_parse(i % 2 ? "1.2.3.4:5" : "[2001:db8::1]:65535", &addrs[i].addr));
+                ck_assert(
+                    llp_addr_parse(i % 2 ? "1.2.3.4:5" : "[2001:db8::1]:65535", &addrs[i].addr));
         }
         llp_addrs_encode(addrs, LLP_ADDRS_MAX, &wr);
         ck_assert_uint_eq(wr.len, llp_message_find(LLP_ADDRS)->max);
@@ -598,9 +604,10 @@ END_TEST
 
 START_TEST(address_texts)
 {
-        static const char *const GOOD[] = {"1.2.3.4:5", "[::1]:65535", "[2001:db8::5]:1", "10.0.0.1", "2001:db8::5"};
-        static const char *const BAD[] = {"", ":", "1.2.3.4:", "1.2.3.4:0", "1.2.3.4:65536", "[::1", "[::1]5",
-            "host:5", "1.2.3:4", "1.2.3.4:5x", "[]:5"};
+        static const char *const GOOD[] = {
+            "1.2.3.4:5", "[::1]:65535", "[2001:db8::5]:1", "10.0.0.1", "2001:db8::5"};
+        static const char *const BAD[] = {"", ":", "1.2.3.4:", "1.2.3.4:0", "1.2.3.4:65536", "[::1",
+            "[::1]5", "host:5", "1.2.3:4", "1.2.3.4:5x", "[]:5"};
         struct llp_addr addr;
         char text[LLP_ADDR_TEXT_MAX];
 
@@ -626,7 +633,8 @@ START_TEST(address_kinds)
             {"8.8.8.8:1", true, true, false}, {"0.0.0.0:1", false, true, false},
             {"224.0.0.1:1", false, true, false}, {"[fd00::1]:1", true, false, false},
             {"[fe80::1]:1", true, false, false}, {"[2001:db8::1]:1", true, true, false},
-            {"[ff02::1]:1", false, true, false}, {"[::]:1", false, true, false}, {"8.8.8.8", false, true, false}};
+            {"[ff02::1]:1", false, true, false}, {"[::]:1", false, true, false},
+            {"8.8.8.8", false, true, false}};
 
         for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
                 struct llp_addr addr;
@@ -664,13 +672,13 @@ END_TEST
 int
 main(void)
 {
-        const TTest *const cases[] = {they_meet, messages_go_both_ways, votes_overtake, queues_are_bounded,
-            rules_of_the_table, odd_unknown_ones_are_ignored, bad_payloads_end_it,
-            replayed_truncated_changed, garbage_before_the_handshake, key_question, wrong_answers,
-            other_networks, slow_handshake, pings_keep_it_alive, latency_is_measured,
-            dead_peers_are_found, slow_frames_end, rates_push_back, goodbye_says_why,
-            goodbye_does_not_wait_for_ever, hello_codec, goodbye_codec, addrs_codec, address_texts,
-            address_kinds, places, NULL};
+        const TTest *const cases[] = {they_meet, messages_go_both_ways, votes_overtake,
+            queues_are_bounded, rules_of_the_table, odd_unknown_ones_are_ignored,
+            bad_payloads_end_it, replayed_truncated_changed, garbage_before_the_handshake,
+            key_question, wrong_answers, other_networks, slow_handshake, pings_keep_it_alive,
+            latency_is_measured, dead_peers_are_found, slow_frames_end, rates_push_back,
+            goodbye_says_why, goodbye_does_not_wait_for_ever, hello_codec, goodbye_codec,
+            addrs_codec, address_texts, address_kinds, places, NULL};
 
         if (lx_crypto_init() != LX_OK)
                 return 1;

@@ -20,7 +20,7 @@ struct node {
         struct llp_swarm *swarm;
         struct llp_addr addr;
         uint8_t secret[32];
-        bool dead;         /* unreachable, says nothing */
+        bool dead; /* unreachable, says nothing */
         unsigned ups, downs, dials, votes;
         uint32_t last_up;
         enum lx_err answer;
@@ -87,7 +87,8 @@ on_down(void *arg, uint32_t peer, uint64_t now_ms)
 }
 
 static enum lx_err
-on_message(void *arg, uint32_t peer, unsigned type, const uint8_t *bytes, size_t len, uint64_t now_ms)
+on_message(
+    void *arg, uint32_t peer, unsigned type, const uint8_t *bytes, size_t len, uint64_t now_ms)
 {
         struct node *node = arg;
 
@@ -125,9 +126,18 @@ static struct node *
 add_node(struct world *world, const char *where, unsigned key, unsigned in_max)
 {
         struct node *node = &world->nodes[world->count++];
-        struct llp_swarm_options options = {.secret = node->secret, .roles = LLP_ROLE_FULL, .agent = "test",
-            .in_max = in_max, .wall_ms = wall_ms, .random = fill, .tip = tip, .on_up = on_up,
-            .on_down = on_down, .on_message = on_message, .on_wish = on_wish, .on_event = on_event,
+        struct llp_swarm_options options = {.secret = node->secret,
+            .roles = LLP_ROLE_FULL,
+            .agent = "test",
+            .in_max = in_max,
+            .wall_ms = wall_ms,
+            .random = fill,
+            .tip = tip,
+            .on_up = on_up,
+            .on_down = on_down,
+            .on_message = on_message,
+            .on_wish = on_wish,
+            .on_event = on_event,
             .arg = node};
 
         node->world = world;
@@ -185,7 +195,8 @@ dial(struct node *from, const struct llp_wish *wish)
                 if (peer == 0)
                         break;
                 ck_assert_int_lt(world->link_count, LINKS_MAX);
-                world->links[world->link_count++] = (struct link){index_of(from), i, wish->peer, peer};
+                world->links[world->link_count++] =
+                    (struct link){index_of(from), i, wish->peer, peer};
                 llp_swarm_connected(from->swarm, wish->peer, world->now_ms);
                 return;
         }
@@ -218,7 +229,8 @@ carry(struct node *from, uint32_t peer)
         bool moved = false;
         size_t len;
 
-        while ((len = llp_swarm_output(from->swarm, peer, world->wire, sizeof(world->wire), world->now_ms)) > 0) {
+        while ((len = llp_swarm_output(
+                    from->swarm, peer, world->wire, sizeof(world->wire), world->now_ms)) > 0) {
                 struct link *link = link_of(world, index_of(from), peer);
                 bool first;
 
@@ -287,7 +299,9 @@ pass(struct world *world, uint64_t ms)
                 uint64_t next = end;
 
                 for (int i = 0; i < world->count; i++) {
-                        uint64_t at = world->nodes[i].dead ? end : llp_swarm_deadline_ms(world->nodes[i].swarm);
+                        uint64_t at = world->nodes[i].dead
+                                          ? end
+                                          : llp_swarm_deadline_ms(world->nodes[i].swarm);
 
                         next = at < next ? at : next;
                 }
@@ -336,7 +350,8 @@ fix(struct node *from, const struct node *to)
 START_TEST(given_peers_meet_and_talk)
 {
         struct world *world = world_new();
-        struct node *a = add_node(world, "10.0.0.1:1", 0, 0), *b = add_node(world, "[fd00::2]:1", 0, 0);
+        struct node *a = add_node(world, "10.0.0.1:1", 0, 0),
+                    *b = add_node(world, "[fd00::2]:1", 0, 0);
         struct llp_peer_info info;
         uint8_t vote[100] = {0};
         const struct llp_net *net = llp_swarm_net(a->swarm);
@@ -394,7 +409,8 @@ END_TEST
 START_TEST(it_comes_back)
 {
         struct world *world = world_new();
-        struct node *a = add_node(world, "10.0.0.1:1", 0, 0), *b = add_node(world, "10.0.0.2:1", 0, 0);
+        struct node *a = add_node(world, "10.0.0.1:1", 0, 0),
+                    *b = add_node(world, "10.0.0.2:1", 0, 0);
         unsigned before;
 
         fix(a, b);
@@ -426,7 +442,8 @@ START_TEST(they_learn_of_each_other)
                 (void)snprintf(where, sizeof(where), "10.0.0.%d:1", i + 1);
                 add_node(world, where, 0, 0);
                 if (i > 0)
-                        ck_assert_int_eq(llp_swarm_add_seed(world->nodes[i].swarm, &seed, NULL), LX_OK);
+                        ck_assert_int_eq(
+                            llp_swarm_add_seed(world->nodes[i].swarm, &seed, NULL), LX_OK);
         }
         pass(world, 1500000);
         for (int i = 0; i < 6; i++)
@@ -486,7 +503,8 @@ END_TEST
 START_TEST(punished_ones_are_banned)
 {
         struct world *world = world_new();
-        struct node *a = add_node(world, "10.0.0.1:1", 0, 0), *b = add_node(world, "10.0.0.2:1", 0, 0);
+        struct node *a = add_node(world, "10.0.0.1:1", 0, 0),
+                    *b = add_node(world, "10.0.0.2:1", 0, 0);
         const struct llp_net *net = llp_swarm_net(b->swarm);
         const struct llp_ban *ban;
         struct lx_pubkey id = llp_swarm_id(a->swarm);
@@ -516,7 +534,8 @@ END_TEST
 START_TEST(the_operators_are_dropped_only)
 {
         struct world *world = world_new();
-        struct node *a = add_node(world, "10.0.0.1:1", 0, 0), *b = add_node(world, "10.0.0.2:1", 0, 0);
+        struct node *a = add_node(world, "10.0.0.1:1", 0, 0),
+                    *b = add_node(world, "10.0.0.2:1", 0, 0);
         const struct llp_net *net = llp_swarm_net(a->swarm);
 
         fix(a, b);
@@ -535,7 +554,8 @@ END_TEST
 START_TEST(broken_rules_count)
 {
         struct world *world = world_new();
-        struct node *a = add_node(world, "10.0.0.1:1", 0, 0), *b = add_node(world, "10.0.0.2:1", 0, 0);
+        struct node *a = add_node(world, "10.0.0.1:1", 0, 0),
+                    *b = add_node(world, "10.0.0.2:1", 0, 0);
         const struct llp_net *net = llp_swarm_net(a->swarm);
         uint8_t vote[100] = {0};
 
@@ -558,7 +578,8 @@ END_TEST
 START_TEST(bans_by_hand)
 {
         struct world *world = world_new();
-        struct node *a = add_node(world, "10.0.0.1:1", 0, 0), *b = add_node(world, "10.0.0.2:1", 0, 0);
+        struct node *a = add_node(world, "10.0.0.1:1", 0, 0),
+                    *b = add_node(world, "10.0.0.2:1", 0, 0);
         struct lx_why why = {{0}};
         struct lx_pubkey id = llp_swarm_id(a->swarm);
         char hex[65];
@@ -566,9 +587,11 @@ START_TEST(bans_by_hand)
         lx_hex(id.b, 32, hex);
         fix(a, b);
         pass(world, 1000);
-        ck_assert_int_eq(llp_swarm_ban(b->swarm, "nonsense", 60, "x", world->now_ms, &why), LX_ERR_USAGE);
+        ck_assert_int_eq(
+            llp_swarm_ban(b->swarm, "nonsense", 60, "x", world->now_ms, &why), LX_ERR_USAGE);
         ck_assert(strstr(why.text, "nonsense") != NULL);
-        ck_assert_int_eq(llp_swarm_ban(b->swarm, "10.0.0.1", 60, "noisy", world->now_ms, NULL), LX_OK);
+        ck_assert_int_eq(
+            llp_swarm_ban(b->swarm, "10.0.0.1", 60, "noisy", world->now_ms, NULL), LX_OK);
         pass(world, 30000);
         ck_assert_uint_eq(up(b), 0);
         pass(world, 70000);
@@ -619,7 +642,8 @@ END_TEST
 START_TEST(half_open_flood)
 {
         struct world *world = world_new();
-        struct node *a = add_node(world, "10.0.0.1:1", 0, 0), *b = add_node(world, "10.0.0.2:1", 0, 0);
+        struct node *a = add_node(world, "10.0.0.1:1", 0, 0),
+                    *b = add_node(world, "10.0.0.2:1", 0, 0);
         struct llp_swarm_stats stats;
         struct llp_addr addr;
         unsigned let_in = 0;
@@ -646,7 +670,8 @@ END_TEST
 START_TEST(half_open_flood_of_many)
 {
         struct world *world = world_new();
-        struct node *a = add_node(world, "10.0.0.1:1", 0, 0), *b = add_node(world, "10.0.0.2:1", 0, 0);
+        struct node *a = add_node(world, "10.0.0.1:1", 0, 0),
+                    *b = add_node(world, "10.0.0.2:1", 0, 0);
         struct llp_swarm_stats stats;
         struct llp_addr addr;
 
@@ -695,7 +720,8 @@ END_TEST
 START_TEST(stopping_says_goodbye)
 {
         struct world *world = world_new();
-        struct node *a = add_node(world, "10.0.0.1:1", 0, 0), *b = add_node(world, "10.0.0.2:1", 0, 0);
+        struct node *a = add_node(world, "10.0.0.1:1", 0, 0),
+                    *b = add_node(world, "10.0.0.2:1", 0, 0);
 
         fix(a, b);
         pass(world, 1000);
@@ -788,13 +814,15 @@ END_TEST
 START_TEST(file_survives)
 {
         struct world *world = world_new();
-        struct node *a = add_node(world, "10.0.0.1:1", 0, 0), *b = add_node(world, "10.0.0.2:1", 0, 0),
+        struct node *a = add_node(world, "10.0.0.1:1", 0, 0),
+                    *b = add_node(world, "10.0.0.2:1", 0, 0),
                     *c = add_node(world, "10.0.0.3:1", 0, 0);
         struct lx_buf bytes = {0}, again = {0};
         uint8_t *copy;
 
         fix(a, b);
-        ck_assert_int_eq(llp_swarm_ban(a->swarm, "1.2.3.4", 1000, "why not", world->now_ms, NULL), LX_OK);
+        ck_assert_int_eq(
+            llp_swarm_ban(a->swarm, "1.2.3.4", 1000, "why not", world->now_ms, NULL), LX_OK);
         pass(world, 1000);
         ck_assert(llp_swarm_is_dirty(a->swarm));
         llp_swarm_save(a->swarm, &bytes);
@@ -853,7 +881,10 @@ same_as(const char *name, const uint8_t *bytes, size_t len)
 /* What the document says, encoded by others, is what we encode. */
 START_TEST(published_encodings)
 {
-        struct llp_hello hello = {.version = 1, .height = 123456, .roles = 3, .listen_port = 5389,
+        struct llp_hello hello = {.version = 1,
+            .height = 123456,
+            .roles = 3,
+            .listen_port = 5389,
             .agent = "lxnoded/0.1.0"};
         struct llp_goodbye bye = {.reason = LLP_BYE_STOPPING, .text = "the node stops"};
         struct llp_node_addr addrs[2];
@@ -870,7 +901,8 @@ START_TEST(published_encodings)
         wr = lx_writer_init(bytes, sizeof(bytes));
         for (int i = 0; i < 2; i++) {
                 memset(addrs[i].id.b, i + 1, 32);
-                ck_assert(llp_addr_parse(i == 0 ? "203.0.113.7:5389" : "[2001:db8::1]:1", &addrs[i].addr));
+                ck_assert(llp_addr_parse(
+                    i == 0 ? "203.0.113.7:5389" : "[2001:db8::1]:1", &addrs[i].addr));
         }
         llp_addrs_encode(addrs, 2, &wr);
         same_as("addrs", bytes, wr.len);
@@ -903,7 +935,8 @@ END_TEST
 START_TEST(culprits_are_bounded)
 {
         struct llp_bans *bans = llp_bans_new(1);
-        struct llp_culprit guilty = {.kind = LLP_CULPRIT_KEY, .b = {0xff}}, who = {.kind = LLP_CULPRIT_KEY};
+        struct llp_culprit guilty = {.kind = LLP_CULPRIT_KEY, .b = {0xff}},
+                           who = {.kind = LLP_CULPRIT_KEY};
         size_t count = 0;
 
         ck_assert(!llp_bans_punish(bans, &guilty, 99, "x", 0, 0));
@@ -926,12 +959,13 @@ END_TEST
 int
 main(void)
 {
-        const TTest *const cases[] = {given_peers_meet_and_talk, crossing_dials_leave_one, it_comes_back,
-            they_learn_of_each_other, it_does_not_meet_itself, what_an_operator_gives,
-            punished_ones_are_banned, the_operators_are_dropped_only, broken_rules_count, bans_by_hand,
-            slots_are_bounded, half_open_flood, half_open_flood_of_many, bad_handshakes_ban_the_address,
-            stopping_says_goodbye, book_limits_strangers, book_backs_off, file_survives,
-            culprits_are_bounded, published_encodings, published_book, NULL};
+        const TTest *const cases[] = {given_peers_meet_and_talk, crossing_dials_leave_one,
+            it_comes_back, they_learn_of_each_other, it_does_not_meet_itself,
+            what_an_operator_gives, punished_ones_are_banned, the_operators_are_dropped_only,
+            broken_rules_count, bans_by_hand, slots_are_bounded, half_open_flood,
+            half_open_flood_of_many, bad_handshakes_ban_the_address, stopping_says_goodbye,
+            book_limits_strangers, book_backs_off, file_survives, culprits_are_bounded,
+            published_encodings, published_book, NULL};
 
         if (lx_crypto_init() != LX_OK)
                 return 1;

@@ -22,11 +22,11 @@ struct pair_side {
         uint8_t secret[32];
         struct lx_pubkey id;
         bool ready;
-        struct llp_hello hello;     /* of the other */
+        struct llp_hello hello;       /* of the other */
         unsigned types[PAIR_LOG_MAX]; /* messages that came */
         size_t lens[PAIR_LOG_MAX];
         size_t count;
-        enum lx_err answer;         /* what on_message says */
+        enum lx_err answer; /* what on_message says */
 };
 
 struct pair {
@@ -75,7 +75,10 @@ pair_options(struct pair *pair, struct pair_side *side, uint8_t seed)
                 abort();
         memset(options.ephemeral, seed + 1, sizeof(options.ephemeral));
         options.hello = (struct llp_hello){.version = LLP_VERSION,
-            .height = seed, .roles = LLP_ROLE_FULL, .listen_port = 1000, .agent = "test"};
+            .height = seed,
+            .roles = LLP_ROLE_FULL,
+            .listen_port = 1000,
+            .agent = "test"};
         memset(options.hello.chain_id.b, 0x77, LX_HASH_LEN);
         return options;
 }
@@ -124,7 +127,9 @@ pair_carry(struct pair *pair, struct pair_side *from, struct pair_side *to, size
 static inline void
 pair_settle(struct pair *pair, size_t step)
 {
-        while (pair_carry(pair, &pair->a, &pair->b, step) + pair_carry(pair, &pair->b, &pair->a, step) > 0)
+        while (pair_carry(pair, &pair->a, &pair->b, step) +
+                   pair_carry(pair, &pair->b, &pair->a, step) >
+               0)
                 ;
 }
 
@@ -135,8 +140,8 @@ pair_pass(struct pair *pair, uint64_t ms)
         uint64_t end = pair->now_ms + ms;
 
         while (pair->now_ms < end) {
-                uint64_t da = llp_peer_deadline_ms(pair->a.peer), db = llp_peer_deadline_ms(pair->b.peer),
-                         next = da < db ? da : db;
+                uint64_t da = llp_peer_deadline_ms(pair->a.peer),
+                         db = llp_peer_deadline_ms(pair->b.peer), next = da < db ? da : db;
 
                 if (next <= pair->now_ms)
                         next = pair->now_ms + 1;
