@@ -253,8 +253,18 @@ ledger_engine_drop(
         }
         if (err == LX_OK)
                 finish_behind(engine, &ids, LX_ERR_CHANGED, "its owner dropped it");
+        if (err == LX_OK && engine->dropped != NULL)
+                engine->dropped(engine->dropped_arg, bytes, len);
         lx_buf_clear(&ids);
         return err;
+}
+
+void
+ledger_engine_watch_drops(struct ledger_engine *engine,
+    void (*dropped)(void *arg, const uint8_t *bytes, size_t len), void *arg)
+{
+        engine->dropped = dropped;
+        engine->dropped_arg = arg;
 }
 
 void

@@ -108,6 +108,9 @@ void ledger_engine_submit(struct ledger_engine *engine, const uint8_t *bytes, si
  */
 LX_MUST_CHECK enum lx_err ledger_engine_drop(
     struct ledger_engine *engine, const uint8_t *bytes, size_t len, struct lx_why *why);
+/** Somebody to be told of every wish that was followed, so that it is passed on; NULL: nobody. */
+void ledger_engine_watch_drops(struct ledger_engine *engine,
+    void (*dropped)(void *arg, const uint8_t *bytes, size_t len), void *arg);
 /** What can't be included any more leaves the mempool; whoever waits hears LX_ERR_EXPIRED. */
 void ledger_engine_expire(struct ledger_engine *engine, uint64_t now_ms);
 /** Time passes: heartbeat, timeouts, expiry. */

@@ -33,6 +33,8 @@ struct ledger_engine {
         struct ledger_mempool *pool;
         struct lx_map *waiters; /* id -> struct waiter (engine.c) */
         struct lx_pubkey public;
+        void (*dropped)(void *arg, const uint8_t *bytes, size_t len); /* a wish was followed */
+        void *dropped_arg;
         uint64_t expire_ms;     /* when expired transactions are looked for */
         bool failed;
         bool stopping;

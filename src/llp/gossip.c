@@ -367,25 +367,33 @@ spread_wish(struct llp_gossip *g, uint32_t from, const uint8_t *bytes, size_t le
                         (void)net->send(net->arg, g->peer[i]->handle, LLP_TX_DROP, bytes, len);
 }
 
+/* A wish was followed here, wherever it came from. */
+static void
+on_drop(void *arg, const uint8_t *bytes, size_t len)
+{
+        struct llp_gossip *g = arg;
+        struct lx_hash id;
+
+        memcpy(id.b, bytes, LX_HASH_LEN);
+        gossip_known_add(&g->dropped, &id, g->options.map_seed);
+        g->stats.dropped++;
+        spread_wish(g, g->wish_from, bytes, len);
+}
+
 static enum lx_err
 receive_drop(struct llp_gossip *g, struct gossip_peer *peer, const uint8_t *bytes, size_t len)
 {
         struct lx_why why = {{0}};
-        struct lx_hash id;
         enum lx_err err;
 
         if (len != LEDGER_DROP_LEN)
                 return LX_ERR_FORMAT;
-        memcpy(id.b, bytes, LX_HASH_LEN);
+        g->wish_from = peer->handle;
         err = ledger_engine_drop(g->options.engine, bytes, len, &why);
+        g->wish_from = 0;
         if (err == LX_ERR_SIGNATURE)
                 punish(g, peer->handle, LLP_PUNISH_BAN, "a wish to drop that its owner did not sign");
-        if (err != LX_OK)
-                return LX_OK; /* It does not wait here, or is being put into a block. */
-        g->stats.dropped++;
-        gossip_known_add(&g->dropped, &id, g->options.map_seed);
-        spread_wish(g, peer->handle, bytes, len);
-        return LX_OK;
+        return LX_OK; /* It may not wait here, or be on its way into a block. */
 }
 
 /* ---- the mempool ------------------------------------------------------------------------------- */
@@ -437,6 +445,7 @@ llp_gossip_new(const struct llp_gossip_options *options)
         gossip_known_init(&g->dropped, options->map_seed);
         g->orphan_end = &g->orphan;
         ledger_mempool_observe(g->pool, on_mempool, g);
+        ledger_engine_watch_drops(options->engine, on_drop, g);
         return g;
 }
 
@@ -455,6 +464,7 @@ llp_gossip_free(struct llp_gossip *g)
         if (g == NULL)
                 return;
         ledger_mempool_observe(g->pool, NULL, NULL);
+        ledger_engine_watch_drops(g->options.engine, NULL, NULL);
         while (g->first != NULL)
                 gossip_remove_want(g, g->first);
         while (g->orphan != NULL)
@@ -586,23 +596,6 @@ llp_gossip_block(struct llp_gossip *g, uint64_t now_ms)
         lx_buf_clear(&scratch);
         ledger_view_unref(view);
         pump(g);
-}
-
-enum lx_err
-llp_gossip_drop(
-    struct llp_gossip *g, const uint8_t *bytes, size_t len, uint64_t now_ms, struct lx_why *why)
-{
-        struct lx_hash id;
-        enum lx_err err = ledger_engine_drop(g->options.engine, bytes, len, why);
-
-        g->now_ms = now_ms;
-        if (err != LX_OK)
-                return err;
-        memcpy(id.b, bytes, LX_HASH_LEN);
-        gossip_known_add(&g->dropped, &id, g->options.map_seed);
-        g->stats.dropped++;
-        spread_wish(g, 0, bytes, len);
-        return LX_OK;
 }
 
 void

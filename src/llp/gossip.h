@@ -10,7 +10,8 @@
  * Before its signatures are verified (on the pool, by ledger_engine_submit) a body must be admitted
  * (ledger/admit.h): the key of its witness is the one that the chain committed to, so only the owner
  * of a chain can fill its place in the mempool. The owner's wish to have a waiting transaction
- * dropped (ledger/admit.h, 128 bytes) travels the same links and is passed on once.
+ * dropped (ledger/admit.h, 128 bytes) travels the same links and is passed on once by each node that
+ * follows it, wherever it came from (ledger_engine_drop).
  *
  *      unknown --announced--> wanted --asked--> asked --body--> checking --ok--> in the mempool
  *         ^                     ^                 |                |
@@ -82,14 +83,6 @@ void llp_gossip_want(struct llp_gossip *gossip, const struct lx_hash *ids, size_
  * predecessor came with it are tried.
  */
 void llp_gossip_block(struct llp_gossip *gossip, uint64_t now_ms);
-
-/**
- * The owner's wish (LEDGER_DROP_LEN bytes) to drop a waiting transaction, from RPC: applied here and
- * passed on. LX_ERR_ABSENT: nothing here waits under that id; LX_ERR_SIGNATURE; LX_ERR_BUSY: it is
- * being put into a block.
- */
-LX_MUST_CHECK enum lx_err llp_gossip_drop(struct llp_gossip *gossip, const uint8_t *bytes,
-    size_t len, uint64_t now_ms, struct lx_why *why);
 
 /** Time passes: batches leave, unanswered questions go to the next peer. */
 void llp_gossip_tick(struct llp_gossip *gossip, uint64_t now_ms);

@@ -63,6 +63,7 @@ struct llp_gossip {
         struct lx_map *sources;  /* id in the mempool -> handle of who brought it, as a pointer */
         struct orphan *orphan, **orphan_end;
         size_t orphan_count, orphan_bytes;
+        uint32_t wish_from;      /* peer whose wish is being followed; 0: a user's */
         struct known dropped;    /* ids that their owners dropped: not taken again */
         struct llp_gossip_stats stats;
 };

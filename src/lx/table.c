@@ -76,6 +76,8 @@ static const struct lx_command COMMANDS[] = {
     {"chain header", cmd_chain_header, "HEIGHT|HASH", 1, 1, "", "Show a header."},
     {"chain block", cmd_chain_block, "HEIGHT|HASH", 1, 1, "", "Show a block."},
     {"chain tx", cmd_chain_tx, "ID", 1, 1, "", "Show a transaction."},
+    {"chain drop", cmd_chain_drop, "ID", 1, 1, "",
+        "Drop a transaction of yours that waits, with those behind it; its place is free for another."},
     {"chain export", cmd_chain_export, "FILE", 1, 1, "from=HEIGHT to=HEIGHT",
         "Write headers and certificates to a file."},
     {"chain verify", cmd_chain_verify, "FILE", 1, 1, "", "Verify such a file from the trusted header."},

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "crypto/hash.h"
+#include "ledger/admit.h"
 #include "ledger/genesis_json.h"
 
 #include <string.h>
@@ -296,4 +297,56 @@ rpc_chain_submit(struct rpc_call *call)
             lx_clock_now_ms(), submitted, call);
         lx_free(bytes);
         return LX_OK;
+}
+
+enum lx_err
+rpc_chain_waiting(struct rpc_call *call)
+{
+        struct lx_hash genesis = rpc_hash(call, "genesis");
+        struct ledger_mempool *pool;
+        json_t *list = json_array();
+        const struct ledger_pending *pending;
+        uint64_t next, sequence, now = lx_clock_now_ms();
+
+        rpc_set(call, "transactions", list);
+        if (call->rpc->options.engine == NULL)
+                return LX_OK;
+        pool = ledger_engine_mempool(call->rpc->options.engine);
+        next = ledger_mempool_next_sequence(pool, &genesis);
+        /* A chain has at most so many; sequences that wait need not follow on one another. */
+        for (sequence = next > LEDGER_MEMPOOL_CHAIN_MAX ? next - LEDGER_MEMPOOL_CHAIN_MAX : 0;
+             sequence < next; sequence++) {
+                pending = ledger_mempool_at(pool, &genesis, sequence);
+                if (pending == NULL)
+                        continue;
+                json_array_append_new(list, json_pack("{s:o,s:o,s:o,s:o,s:o,s:b}", "id",
+                    rpc_hex_hash(&pending->id), "sequence", rpc_number(pending->sequence), "fee",
+                    rpc_number(pending->fee), "expiry", rpc_number(pending->expiry), "age_ms",
+                    rpc_number(now - pending->added_ms), "in_block", pending->in_block));
+        }
+        return LX_OK;
+}
+
+enum lx_err
+rpc_chain_drop(struct rpc_call *call)
+{
+        const char *hex = rpc_str(call, "wish");
+        uint8_t wish[LEDGER_DROP_LEN];
+        struct lx_hash id;
+        enum lx_err err;
+
+        if (call->rpc->options.engine == NULL) {
+                lx_why_set(&call->why, "this node takes no transactions: it has no validator key");
+                return LX_ERR_DENIED;
+        }
+        if (strlen(hex) != 2 * sizeof(wish) || !lx_unhex(hex, strlen(hex), wish, sizeof(wish))) {
+                lx_why_set(&call->why, "a wish has %u bytes, this one %zu", (unsigned)sizeof(wish),
+                    strlen(hex) / 2);
+                return LX_ERR_RANGE;
+        }
+        memcpy(id.b, wish, LX_HASH_LEN);
+        err = ledger_engine_drop(call->rpc->options.engine, wish, sizeof(wish), &call->why);
+        if (err == LX_OK)
+                rpc_set(call, "id", rpc_hex_hash(&id));
+        return err;
 }

@@ -118,6 +118,10 @@ enum lx_err rpc_chain_tx(struct rpc_call *call);
 enum lx_err rpc_chain_consistency(struct rpc_call *call);
 enum lx_err rpc_chain_ancestor(struct rpc_call *call);
 enum lx_err rpc_chain_submit(struct rpc_call *call);
+/** chain.waiting. */
+enum lx_err rpc_chain_waiting(struct rpc_call *call);
+/** chain.drop. */
+enum lx_err rpc_chain_drop(struct rpc_call *call);
 enum lx_err rpc_profile_get(struct rpc_call *call);
 enum lx_err rpc_register_get(struct rpc_call *call);
 enum lx_err rpc_register_list(struct rpc_call *call);

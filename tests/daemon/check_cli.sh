@@ -13,7 +13,7 @@ says 'lxnoded --dev'
 expect 3 --json status
 expect 3 --rpc http://127.0.0.1:1 status
 for wrong in nonsense 'status extra' '--bogus status' 'status --bogus' '--wait never status' 'file verify' binary \
-    'keygen tree x' 'completion fish' 'register get zz' 'chain header x' "chain tx zz" 'trust set 5:zz' \
+    'keygen tree x' 'completion fish' 'register get zz' 'chain header x' "chain tx zz" "chain drop zz" 'trust set 5:zz' \
     'login a --timeout x' 'profile create a --kdf-memory 1x' 'chain export f --from x' 'genesis create' \
     "genesis create --validator a:$zero:x" 'token create a b' 'name claim A_' 'help nope' 'rpc node.status x' \
     '--datadir' "chain verify $work/none" 'binary lookup zz' 'file root /dev/null' "restore $work/none"; do

@@ -483,23 +483,24 @@ START_TEST(test_drop)
                 ck_assert_uint_eq(waiting(&net.node[i]), 3);
         /* By somebody else: nothing happens, and it costs a peer its connection. */
         write_wish(&other, 1, &id[1], forged);
-        ck_assert_int_eq(llp_gossip_drop(
-            net.node[1].gossip, forged, sizeof(forged), net.now_ms, &why), LX_ERR_SIGNATURE);
+        ck_assert_int_eq(ledger_engine_drop(
+                    net.node[1].engine, forged, sizeof(forged), &why), LX_ERR_SIGNATURE);
         ck_assert_int_eq(llp_gossip_receive(
             net.node[1].gossip, 2, LLP_TX_DROP, forged, sizeof(forged), net.now_ms), LX_OK);
         ck_assert_uint_ge(net.node[1].points[2], LLP_PUNISH_BAN);
         write_wish(&author, 1, &id[1], wish);
         wish[100] ^= 1;
-        ck_assert_int_eq(llp_gossip_drop(
-            net.node[1].gossip, wish, sizeof(wish), net.now_ms, &why), LX_ERR_SIGNATURE);
+        ck_assert_int_eq(ledger_engine_drop(
+                    net.node[1].engine, wish, sizeof(wish), &why), LX_ERR_SIGNATURE);
         wish[100] ^= 1;
         for (size_t len = 0; len < sizeof(wish); len++)
                 ck_assert_int_eq(
-                    llp_gossip_drop(net.node[1].gossip, wish, len, net.now_ms, &why), LX_ERR_FORMAT);
+                    ledger_engine_drop(
+                    net.node[1].engine, wish, len, &why), LX_ERR_FORMAT);
         /* By the owner, at another node: it and what is behind it leave everywhere. */
         net.node[1].outcomes = 0;
-        ck_assert_int_eq(llp_gossip_drop(
-            net.node[3].gossip, wish, sizeof(wish), net.now_ms, &why), LX_OK);
+        ck_assert_int_eq(ledger_engine_drop(
+                    net.node[3].engine, wish, sizeof(wish), &why), LX_OK);
         net_run(&net, 500);
         for (unsigned i = 1; i <= NODES; i++) {
                 ck_assert_uint_eq(waiting(&net.node[i]), 1);
@@ -516,8 +517,8 @@ START_TEST(test_drop)
         net_run(&net, 500);
         for (unsigned i = 1; i <= NODES; i++)
                 ck_assert(has(&net.node[i], &id[2]));
-        ck_assert_int_eq(llp_gossip_drop(
-            net.node[1].gossip, wish, sizeof(wish), net.now_ms, &why), LX_ERR_ABSENT);
+        ck_assert_int_eq(ledger_engine_drop(
+                    net.node[1].engine, wish, sizeof(wish), &why), LX_ERR_ABSENT);
         author_clear(&author);
         author_clear(&other);
         lx_buf_clear(&tx);
