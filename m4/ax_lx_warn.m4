@@ -31,8 +31,11 @@ AC_DEFUN([AX_LX_WARN], [
       m4_foreach_w([flag], [-fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE],
         [_AX_LX_TRY([CFLAGS], flag, [LX_CFLAGS])])
       LX_CFLAGS="$LX_CFLAGS -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2"
-      m4_foreach_w([flag], [-Wl,-z,relro -Wl,-z,now -pie],
-        [_AX_LX_TRY([LDFLAGS], flag, [LX_LDFLAGS])])
+      # Written out: the commas of a flag that comes from m4_foreach_w would part the arguments.
+      _AX_LX_TRY([LDFLAGS], [[-Wl,-z,relro]], [LX_LDFLAGS])
+      _AX_LX_TRY([LDFLAGS], [[-Wl,-z,now]], [LX_LDFLAGS])
+      _AX_LX_TRY([LDFLAGS], [[-Wl,-z,noexecstack]], [LX_LDFLAGS])
+      _AX_LX_TRY([LDFLAGS], [-pie], [LX_LDFLAGS])
     ])
   AC_SUBST([LX_WARN_CFLAGS])
   AC_SUBST([LX_CFLAGS])

@@ -3,6 +3,7 @@
 #include "io/http.h"
 
 #include "base/mem.h"
+#include "io/conn_int.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,10 +21,12 @@
 
 #define HEADERS_MAX 16384
 #define BACKLOG 128
+#define CONN_MAX 256
 
 struct server {
         struct io_http *http;
         struct evhttp *ev;
+        struct io_conns *conns;
         bool local;
 };
 
@@ -102,6 +105,12 @@ io_http_body(struct io_http_request *req)
 }
 
 bool
+io_http_is_gone(const struct io_http_request *req)
+{
+        return req->ev == NULL;
+}
+
+bool
 io_http_is_local(const struct io_http_request *req)
 {
         return req->server->local;
@@ -122,8 +131,10 @@ io_http_reply(struct io_http_request *req, int status, const char *type, const v
 
         if (ev != NULL) {
                 struct evbuffer *out = evhttp_request_get_output_buffer(ev);
+                struct evhttp_connection *evcon = evhttp_request_get_connection(ev);
 
-                evhttp_connection_set_closecb(evhttp_request_get_connection(ev), NULL, NULL);
+                evhttp_connection_set_closecb(evcon, NULL, NULL);
+                io_conns_set_busy(req->server->conns, evhttp_connection_get_bufferevent(evcon), false);
                 (void)evhttp_add_header(evhttp_request_get_output_headers(ev), "Content-Type", type);
                 (void)evbuffer_add(out, body, len);
                 evhttp_send_reply(ev, status, NULL, NULL);
@@ -152,6 +163,8 @@ request_came(struct evhttp_request *ev, void *arg)
         req->server = server;
         req->ev = ev;
         evhttp_connection_set_closecb(evhttp_request_get_connection(ev), client_gone, req);
+        io_conns_set_busy(
+            server->conns, evhttp_connection_get_bufferevent(evhttp_request_get_connection(ev)), true);
         server->http->options.handler(server->http->options.arg, req);
 }
 
@@ -165,6 +178,8 @@ new_server(struct io_http *http, bool local)
         server->http = http;
         server->local = local;
         server->ev = evhttp_new(io_loop_base(http->loop));
+        server->conns = io_conns_new(http->loop, http->options.conn_max > 0 ? http->options.conn_max : CONN_MAX);
+        evhttp_set_bevcb(server->ev, io_conns_add, server->conns);
         evhttp_set_max_body_size(server->ev, (ev_ssize_t)http->options.body_max);
         evhttp_set_max_headers_size(server->ev, HEADERS_MAX);
         evhttp_set_timeout(server->ev, (int)http->options.timeout_s);
@@ -191,13 +206,26 @@ io_http_free(struct io_http *http)
 {
         if (http == NULL)
                 return;
-        for (int i = 0; i < 2; i++)
+        for (int i = 0; i < 2; i++) {
                 if (http->server[i].ev != NULL)
                         evhttp_free(http->server[i].ev);
+                io_conns_free(http->server[i].conns);
+        }
         if (http->unix_path != NULL)
                 (void)unlink(http->unix_path);
         lx_free(http->unix_path);
         lx_free(http);
+}
+
+size_t
+io_http_connections(const struct io_http *http)
+{
+        size_t count = 0;
+
+        for (int i = 0; i < 2; i++)
+                if (http->server[i].conns != NULL)
+                        count += io_conns_count(http->server[i].conns);
+        return count;
 }
 
 /* ---- listening --------------------------------------------------------------------------------- */

@@ -2,8 +2,9 @@
  * io/http.h - a small HTTP/1.1 server on a unix socket and TCP: our face over evhttp.
  *
  * A request belongs to the handler until it is answered, exactly once, at any later time on the
- * loop; a client that has gone meanwhile does no harm. Limits: body, 16 KiB of headers, and a timeout
- * for whoever is slow; how many connections there are is bounded by the file descriptors.
+ * loop; a client that has gone meanwhile does no harm. Limits: body, 16 KiB of headers, a timeout for
+ * whoever sends or takes nothing, 60 s for a whole request, and so many connections on each socket: a
+ * further one takes the place of that which has waited longest.
  * Threads: loop only.
  */
 #ifndef LX_IO_HTTP_H
@@ -22,6 +23,7 @@ enum io_http_method { IO_HTTP_GET, IO_HTTP_POST, IO_HTTP_PUT, IO_HTTP_PATCH, IO_
 struct io_http_options {
         size_t body_max;          /* bytes; larger ones get 413 */
         unsigned timeout_s;       /* a connection without progress is closed */
+        size_t conn_max;          /* on each of the two sockets; 0: 256 */
         void (*handler)(void *arg, struct io_http_request *req);
         void *arg;
 };
@@ -40,6 +42,9 @@ LX_MUST_CHECK enum lx_err io_http_listen_unix(
 LX_MUST_CHECK enum lx_err io_http_listen_tcp(
     struct io_http *http, const char *where, unsigned *out_port, struct lx_why *why);
 
+/** How many connections there are. */
+size_t io_http_connections(const struct io_http *http);
+
 /** The method. */
 enum io_http_method io_http_method(const struct io_http_request *req);
 /** The path, without the query. */
@@ -48,6 +53,8 @@ const char *io_http_path(const struct io_http_request *req);
 const char *io_http_query(struct io_http_request *req, const char *name);
 /** The value of a header, or NULL. */
 const char *io_http_header(struct io_http_request *req, const char *name);
+/** Whether the client has gone: the answer will reach nobody. */
+bool io_http_is_gone(const struct io_http_request *req);
 /** The body; valid until the answer. */
 struct lx_span io_http_body(struct io_http_request *req);
 /** Whether it came over the unix socket. */

@@ -10,6 +10,7 @@
 #include "keys/words.h"
 #include "sigchain/apply.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -385,15 +386,17 @@ static enum lx_err
 read_words(struct lx *lx, struct lx_secret *out_entropy)
 {
         const char *path = lx_option(lx, "words-file");
-        FILE *f = path != NULL ? fopen(path, "r") : stdin;
+        int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : 0;
+        FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
         char phrase[KEYS_PHRASE_MAX + 64];
         struct stat st;
         size_t len;
         enum lx_err err;
 
         lx_guard_secrets();
-        if (path != NULL && f != NULL && (fstat(fileno(f), &st) != 0 || (st.st_mode & 077) != 0)) {
-                lx_why_set(&lx->why, "%s may be read by others: chmod 600 it", path);
+        if (path != NULL && f != NULL && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || (st.st_mode & 077) != 0)) {
+                lx_why_set(&lx->why, S_ISREG(st.st_mode) ? "%s may be read by others: chmod 600 it"
+                    : "%s is no regular file", path);
                 (void)fclose(f);
                 return LX_ERR_DENIED;
         }
@@ -404,7 +407,7 @@ read_words(struct lx *lx, struct lx_secret *out_entropy)
         if (path == NULL)
                 (void)fprintf(stderr, "The 24 recovery words, then Enter and Ctrl-D:\n");
         len = fread(phrase, 1, sizeof(phrase), f);
-        if (f != stdin)
+        if (path != NULL)
                 (void)fclose(f);
         err = lx_secret_init(out_entropy, KEYS_ENTROPY_LEN);
         if (err == LX_OK)

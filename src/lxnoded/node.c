@@ -222,19 +222,53 @@ backup_genesis(struct lxnode *node, const char *dir, struct lx_why *why)
         return err;
 }
 
-static enum lx_err
-backup(void *arg, const char *dir, uint64_t *out_height, struct lx_why *why)
+/* A backup copies and syncs for seconds: on a worker. */
+struct backup_job {
+        struct lx_job job; /* first */
+        struct lxnode *node;
+        struct rpc_backup *backup;
+};
+
+static void
+run_backup(struct lx_job *job)
+{
+        struct backup_job *b = (struct backup_job *)job;
+        struct rpc_backup *backup = b->backup;
+
+        backup->err = lld_backup(b->node->db, backup->dir, &backup->why);
+        if (backup->err == LX_OK)
+                backup->err = blob_backup(b->node->blobs, backup->dir, &backup->why);
+        if (backup->err == LX_OK)
+                backup->err = backup_genesis(b->node, backup->dir, &backup->why);
+}
+
+static void
+end_backup(struct lx_job *job)
+{
+        struct rpc_backup *backup = ((struct backup_job *)job)->backup;
+
+        lx_free(job);
+        backup->done(backup);
+}
+
+static void
+backup(void *arg, struct rpc_backup *backup)
 {
         struct lxnode *node = arg;
         struct ledger_view *view = ledger_view_new(node->ledger);
-        enum lx_err err;
+        struct backup_job *b = lx_alloc(sizeof(*b));
 
-        *out_height = ledger_view_header(view)->height;
+        backup->height = ledger_view_header(view)->height;
         ledger_view_unref(view);
-        err = lld_backup(node->db, dir, why);
-        if (err == LX_OK)
-                err = blob_backup(node->blobs, dir, why);
-        return err != LX_OK ? err : backup_genesis(node, dir, why);
+        *b = (struct backup_job){
+            .job = {.run = run_backup, .done = end_backup}, .node = node, .backup = backup};
+        lx_pool_submit(node->pool, &b->job);
+}
+
+static size_t
+count_connections(void *arg)
+{
+        return io_http_connections(((struct lxnode *)arg)->http);
 }
 
 /* The file that is damaged, when a read found it; always the way out. */
@@ -285,7 +319,8 @@ open_peers(struct lxnode *node, struct lx_why *why)
 static enum lx_err
 open_rpc(struct lxnode *node, struct lx_why *why)
 {
-        struct rpc_options options = {.ledger = node->ledger,
+        struct rpc_options options = {.loop = node->loop,
+            .ledger = node->ledger,
             .engine = node->engine,
             .blobs = node->blobs,
             .db = node->db,
@@ -296,6 +331,7 @@ open_rpc(struct lxnode *node, struct lx_why *why)
             .start_ms = lx_clock_now_ms(),
             .stop = begin_stop,
             .backup = backup,
+            .connections = count_connections,
             .arg = node};
         struct io_http_options http = {
             .body_max = RPC_BODY_MAX, .timeout_s = CLIENT_TIMEOUT_S, .handler = rpc_handle};
@@ -399,6 +435,8 @@ node_close(struct lxnode *node)
         ledger_engine_free(node->engine);
         if (node->executor != NULL)
                 ledger_executor_drain(node->executor);
+        if (node->pool != NULL)
+                lx_pool_drain(node->pool); /* a backup under way owes an answer */
         io_http_free(node->http);
         rpc_free(node->rpc);
         peers_close(node->peers);

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 
 #include <unistd.h>
 
@@ -98,21 +99,40 @@ rpc_node_stop(struct rpc_call *call)
         return LX_OK;
 }
 
+struct backup {
+        struct rpc_backup backup; /* first */
+        struct rpc_call *call;
+};
+
+static void
+backup_done(struct rpc_backup *backup)
+{
+        struct rpc_call *call = ((struct backup *)backup)->call;
+        enum lx_err err = backup->err;
+
+        call->why = backup->why;
+        rpc_set(call, "dir", json_string(backup->dir));
+        rpc_set(call, "height", rpc_number(backup->height));
+        lx_free(backup);
+        rpc_call_finish(call, err);
+}
+
 enum lx_err
 rpc_node_backup(struct rpc_call *call)
 {
         const char *dir = rpc_str(call, "dir");
-        uint64_t height = 0;
-        enum lx_err err;
+        struct backup *b;
 
         if (dir[0] != '/') {
                 lx_why_set(&call->why, "dir must be an absolute path");
                 return LX_ERR_RANGE;
         }
-        err = call->rpc->options.backup(call->rpc->options.arg, dir, &height, &call->why);
-        rpc_set(call, "dir", json_string(dir));
-        rpc_set(call, "height", rpc_number(height));
-        return err;
+        b = lx_alloc(sizeof(*b));
+        b->backup = (struct rpc_backup){.dir = dir, .done = backup_done};
+        b->call = call;
+        call->later = true;
+        call->rpc->options.backup(call->rpc->options.arg, &b->backup);
+        return LX_OK;
 }
 
 enum lx_err

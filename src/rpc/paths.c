@@ -214,6 +214,8 @@ handle_metrics(struct rpc *rpc, struct io_http_request *req)
         metric(&out, "blob_staged", "gauge", "Uploads going on.", blobs.staged);
         metric(&out, "rpc_calls_total", "counter", "RPC calls since start.", rpc->calls);
         metric(&out, "rpc_errors_total", "counter", "RPC calls that failed.", rpc->errors);
+        metric(&out, "rpc_connections", "gauge", "Connections to the RPC sockets.",
+            rpc->options.connections(rpc->options.arg));
         metric(&out, "uptime_seconds", "gauge", "Since start.",
             (lx_clock_now_ms() - rpc->options.start_ms) / 1000);
         rpc_peer_metrics(rpc, &out);

@@ -15,6 +15,10 @@
 #define CODE_METHOD (-32601)
 #define CODE_PARAMS (-32602)
 #define CODE_OURS (-31000)
+#define TURN_MS 4 /* of a batch, then others get theirs */
+
+static void take_turns(void *arg);
+static void drop_body(struct rpc *rpc);
 
 /* ---- life -------------------------------------------------------------------------------------- */
 
@@ -44,6 +48,8 @@ rpc_new(const struct rpc_options *options)
         char encoded[128];
 
         rpc->options = *options;
+        rpc->turn = io_timer_new(options->loop, take_turns, rpc);
+        rpc->waiting_end = &rpc->waiting;
         if (options->cookie != NULL && strlen(options->cookie) < 90) {
                 base64(options->cookie, encoded);
                 (void)snprintf(rpc->auth, sizeof(rpc->auth), "Basic %s", encoded);
@@ -97,26 +103,42 @@ envelope(json_t *id, const char *field, json_t *value)
         return answer;
 }
 
-static void
-reply_json(struct io_http_request *req, int status, const json_t *json)
+static int
+append_text(const char *text, size_t len, void *out)
 {
-        char *text = json_dumps(json, JSON_COMPACT);
+        lx_buf_append(out, text, len);
+        return 0;
+}
 
-        io_http_reply(req, status, "application/json", text, text != NULL ? strlen(text) : 0);
-        free(text);
+/* One more answer of the body; @json is taken over. */
+static void
+add_answer(struct rpc_body *body, json_t *json)
+{
+        if (body->answers.len > 0)
+                lx_buf_append(&body->answers, ",", 1);
+        (void)json_dump_callback(json, append_text, &body->answers, JSON_COMPACT);
+        json_decref(json);
 }
 
 static void
 finish_body(struct rpc_body *body)
 {
-        if (body->pending > 0)
+        struct lx_buf whole = {0};
+
+        if (body->pending > 0 || body->requests != NULL)
                 return;
-        if (json_array_size(body->answers) == 0)
+        if (body->answers.len == 0) {
                 io_http_reply(body->req, 204, "application/json", "", 0);
-        else
-                reply_json(body->req, 200,
-                    body->batch ? body->answers : json_array_get(body->answers, 0));
-        json_decref(body->answers);
+        } else if (body->batch) {
+                lx_buf_append(&whole, "[", 1);
+                lx_buf_append(&whole, body->answers.p, body->answers.len);
+                lx_buf_append(&whole, "]", 1);
+                io_http_reply(body->req, 200, "application/json", whole.p, whole.len);
+        } else {
+                io_http_reply(body->req, 200, "application/json", body->answers.p, body->answers.len);
+        }
+        lx_buf_clear(&whole);
+        lx_buf_clear(&body->answers);
         ledger_view_unref(body->view);
         lx_free(body);
 }
@@ -138,8 +160,9 @@ answer(struct rpc_call *call, enum lx_err err)
                 json = envelope(call->id, "result", json_incref(call->result));
         }
         if (call->id != NULL)
-                json_array_append(call->body->answers, json);
-        json_decref(json);
+                add_answer(call->body, json);
+        else
+                json_decref(json);
 }
 
 static void
@@ -237,7 +260,7 @@ static void
 refuse(struct rpc_body *body, json_t *id, int code, const char *message)
 {
         body->rpc->errors++;
-        json_array_append_new(body->answers, envelope(id, "error", error_json(code, message, LX_OK)));
+        add_answer(body, envelope(id, "error", error_json(code, message, LX_OK)));
 }
 
 static const struct rpc_row *
@@ -272,18 +295,36 @@ run_call(struct rpc_body *body, const struct rpc_row *row, json_t *id, json_t *p
                 rpc_call_finish(call, err);
 }
 
+/* A call without an id is a notification: nobody hears what comes of it. */
+static void
+refuse_call(struct rpc_body *body, json_t *id, int code, const char *message)
+{
+        if (id != NULL)
+                refuse(body, id, code, message);
+        else
+                body->rpc->errors++;
+}
+
+static bool
+is_request(json_t *request)
+{
+        const char *version = json_string_value(json_object_get(request, "jsonrpc"));
+        json_t *id = json_object_get(request, "id"), *given = json_object_get(request, "params");
+
+        return json_is_string(json_object_get(request, "method")) && version != NULL &&
+            strcmp(version, "2.0") == 0 && (given == NULL || json_is_array(given) || json_is_object(given)) &&
+            (id == NULL || json_is_string(id) || json_is_number(id) || json_is_null(id));
+}
+
 static void
 handle_call(struct rpc_body *body, json_t *request)
 {
         const char *method = json_string_value(json_object_get(request, "method"));
-        const char *version = json_string_value(json_object_get(request, "jsonrpc"));
-        json_t *id = json_object_get(request, "id"), *given = json_object_get(request, "params"), *params;
+        json_t *id = json_object_get(request, "id"), *params;
         const struct rpc_row *row;
         struct lx_why why = {{0}};
 
-        if (method == NULL || version == NULL || strcmp(version, "2.0") != 0 ||
-            (given != NULL && !json_is_array(given) && !json_is_object(given)) ||
-            json_is_array(id) || json_is_object(id)) {
+        if (!is_request(request)) {
                 refuse(body, NULL, CODE_INVALID, "not a JSON-RPC 2.0 request");
                 return;
         }
@@ -292,15 +333,100 @@ handle_call(struct rpc_body *body, json_t *request)
                 char text[128];
 
                 (void)snprintf(text, sizeof(text), "there is no method %.60s: see rpc.help", method);
-                refuse(body, id, CODE_METHOD, text);
+                refuse_call(body, id, CODE_METHOD, text);
                 return;
         }
-        params = take_params(row, given, &why);
+        params = take_params(row, json_object_get(request, "params"), &why);
         if (params == NULL)
-                refuse(body, id, CODE_PARAMS, why.text);
+                refuse_call(body, id, CODE_PARAMS, why.text);
         else
                 run_call(body, row, id, params);
 }
+
+/* ---- batches ----------------------------------------------------------------------------------- */
+
+static void
+refuse_large(struct rpc_body *body, json_t *request)
+{
+        json_t *id = json_object_get(request, "id");
+
+        body->rpc->errors++;
+        if (id != NULL && is_request(request))
+                add_answer(body, envelope(id, "error", error_json(CODE_OURS - (int)LX_ERR_LIMIT,
+                    "the answers of this batch are too large together: ask in smaller batches", LX_ERR_LIMIT)));
+}
+
+/* The batch's calls for one turn; it waits for the next when there are more, else it may answer. */
+static void
+run_batch(struct rpc_body *body)
+{
+        uint64_t end = lx_clock_now_ms() + TURN_MS;
+        struct rpc *rpc = body->rpc;
+
+        body->pending++; /* this function */
+        while (body->requests != NULL) {
+                json_t *request = json_array_get(body->requests, body->next++);
+
+                if (body->answers.len > RPC_ANSWER_MAX)
+                        refuse_large(body, request);
+                else
+                        handle_call(body, request);
+                if (body->next == json_array_size(body->requests)) {
+                        json_decref(body->requests);
+                        body->requests = NULL;
+                } else if (lx_clock_now_ms() >= end) {
+                        break;
+                }
+        }
+        body->pending--;
+        if (body->requests == NULL) {
+                finish_body(body);
+                return;
+        }
+        body->later = NULL;
+        *rpc->waiting_end = body;
+        rpc->waiting_end = &body->later;
+        io_timer_set(rpc->turn, 0);
+}
+
+static struct rpc_body *
+take_waiting(struct rpc *rpc)
+{
+        struct rpc_body *body = rpc->waiting;
+
+        rpc->waiting = body->later;
+        if (rpc->waiting == NULL)
+                rpc->waiting_end = &rpc->waiting;
+        return body;
+}
+
+/* The rest of a batch is not run: the node stops, or nobody waits for it. */
+static void
+drop_body(struct rpc *rpc)
+{
+        struct rpc_body *body = take_waiting(rpc);
+
+        json_decref(body->requests);
+        body->requests = NULL;
+        finish_body(body);
+}
+
+static void
+take_turns(void *arg)
+{
+        struct rpc *rpc = arg;
+
+        if (rpc->waiting == NULL)
+                return;
+        if (io_http_is_gone(rpc->waiting->req))
+                drop_body(rpc);
+        else
+                run_batch(take_waiting(rpc));
+        if (rpc->waiting != NULL)
+                io_timer_set(rpc->turn, 0);
+}
+
+/* ---- bodies ------------------------------------------------------------------------------------ */
 
 /* jansson recurses: how deep the text nests is counted before it is parsed. */
 static bool
@@ -345,7 +471,6 @@ handle_body(struct rpc *rpc, struct io_http_request *req)
         body->rpc = rpc;
         body->req = req;
         body->view = ledger_view_new(rpc->options.ledger);
-        body->answers = json_array();
         body->pending = 1; /* this function: nothing answers before all calls have begun */
         body->batch = json_is_array(json);
         if (json == NULL)
@@ -354,8 +479,10 @@ handle_body(struct rpc *rpc, struct io_http_request *req)
                 body->batch = false;
                 refuse(body, NULL, CODE_INVALID, "a batch holds 1 to 1000 calls");
         } else if (body->batch) {
-                for (size_t i = 0; i < json_array_size(json); i++)
-                        handle_call(body, json_array_get(json, i));
+                body->requests = json;
+                body->pending--;
+                run_batch(body);
+                return;
         } else {
                 handle_call(body, json);
         }

@@ -14,10 +14,21 @@
 #define RPC_BODY_MAX (4u << 20) /* bytes of a request, and of one part of a blob */
 #define RPC_BATCH_MAX 1000      /* calls */
 #define RPC_DEPTH_MAX 16        /* nesting */
+#define RPC_ANSWER_MAX (32u << 20) /* bytes of a batch's answers; further calls are refused */
 
 struct rpc;
 
+/* What node.backup waits for. */
+struct rpc_backup {
+        const char *dir;
+        uint64_t height;
+        enum lx_err err;
+        struct lx_why why;
+        void (*done)(struct rpc_backup *backup); /* on the loop */
+};
+
 struct rpc_options {
+        struct io_loop *loop;
         struct ledger *ledger;
         struct ledger_engine *engine; /* NULL: nothing is written here */
         struct blob_store *blobs;
@@ -30,13 +41,14 @@ struct rpc_options {
         bool open_metrics;            /* /metrics without the cookie */
         uint64_t start_ms;            /* monotonic */
         void (*stop)(void *arg);      /* node.stop */
-        enum lx_err (*backup)(void *arg, const char *dir, uint64_t *out_height, struct lx_why *why);
+        void (*backup)(void *arg, struct rpc_backup *backup); /* begins it; done comes later, always */
+        size_t (*connections)(void *arg);
         void *arg;
 };
 
 /** The options are copied, what they point to stays the caller's. */
 struct rpc *rpc_new(const struct rpc_options *options);
-/** Free it; NULL is fine. Every answer was given before (the engine is gone). */
+/** Free it; NULL is fine. Answers that others owe were given before; batches under way are dropped. */
 void rpc_free(struct rpc *rpc);
 /** Why the node is not ready; NULL: it is. */
 void rpc_set_unready(struct rpc *rpc, const char *reason);

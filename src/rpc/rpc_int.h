@@ -22,17 +22,25 @@ struct rpc {
         bool stopping;
         uint64_t calls, errors;
         char auth[160]; /* "Basic ..." */
+        struct io_timer *turn;        /* goes on with waiting batches */
+        struct rpc_body *waiting, **waiting_end;
         struct rpc_release release; /* quick.c */
 };
 
-/* One body: one call or a batch. It answers when no call is pending. */
+/*
+ * One body: one call or a batch. It answers when no call is pending. A batch runs in turns of a few
+ * milliseconds, so that others are served in between; what it answers is bounded (RPC_ANSWER_MAX).
+ */
 struct rpc_body {
         struct rpc *rpc;
         struct io_http_request *req;
         struct ledger_view *view;
-        json_t *answers; /* array */
+        struct lx_buf answers; /* JSON, comma-separated */
+        json_t *requests;      /* of a batch; NULL: all have begun */
+        size_t next;           /* of them */
         size_t pending;
         bool batch;
+        struct rpc_body *later; /* in rpc.waiting */
 };
 
 struct rpc_call {
