@@ -32,6 +32,7 @@ struct lld_engine {
         enum lx_err (*batch_commit)(void *b, bool sync, struct lx_why *why);
         enum lx_err (*backup)(void *e, const char *to, struct lx_why *why);
         enum lx_err (*compact)(void *e);
+        void (*hurry)(void *e); /* may be NULL */
         void (*stats)(void *e, struct lld_stats *out_stats);
         void (*damage)(void *e, struct lx_why *why); /* what the last LX_ERR_CORRUPT was; may be NULL */
 };

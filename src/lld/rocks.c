@@ -540,6 +540,12 @@ rocks_compact(void *e)
         return LX_OK;
 }
 
+static void
+rocks_hurry(void *e)
+{
+        rocksdb_disable_manual_compaction(((struct rocks *)e)->db);
+}
+
 static uint64_t
 sum_property(struct rocks *rocks, const char *name)
 {
@@ -597,6 +603,7 @@ const struct lld_engine LLD_ROCKS = {
     .batch_commit = rocks_batch_commit,
     .backup = rocks_backup,
     .compact = rocks_compact,
+    .hurry = rocks_hurry,
     .stats = rocks_stats,
     .damage = rocks_damage,
 };

@@ -502,6 +502,13 @@ lld_compact(struct lld *db)
 }
 
 void
+lld_hurry(struct lld *db)
+{
+        if (db->engine.hurry != NULL)
+                db->engine.hurry(db->impl);
+}
+
+void
 lld_get_stats(struct lld *db, struct lld_stats *out_stats)
 {
         *out_stats = (struct lld_stats){

@@ -168,8 +168,13 @@ LX_MUST_CHECK enum lx_err lld_restore(const char *from, const char *to, struct l
 /** Read every record of every kind and check the engine's checksums. LX_ERR_CORRUPT names it. */
 LX_MUST_CHECK enum lx_err lld_check(struct lld *db, struct lx_why *why);
 
-/** Give space of pruned records back to the file system (compaction). Any thread, long. */
+/**
+ * Give space of pruned records back to the file system (compaction). Any thread, long; lld_hurry ends
+ * it early.
+ */
 LX_MUST_CHECK enum lx_err lld_compact(struct lld *db);
+/** The store is about to be closed: a compaction under way ends as soon as it can, further ones at once. */
+void lld_hurry(struct lld *db);
 
 struct lld_stats {
         uint64_t disk_bytes;    /* of the engine's files */

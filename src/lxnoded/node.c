@@ -24,6 +24,7 @@
 #define TICK_MS 5000
 #define PRUNE_BUDGET 20000 /* records a turn of the executor */
 #define GENESIS_JSON_MAX (1u << 20)
+#define COMPACT_SLACK (64ull << 20) /* bytes that pruning may leave behind before they are given back */
 #define BLOB_MIN_AGE_MS (60ull * 60 * 1000)
 
 struct lxnode {
@@ -44,6 +45,8 @@ struct lxnode {
         char *socket_path;
         char tcp[80];
         uint64_t collect_ms; /* when unused blobs are looked for next */
+        uint64_t compacted;  /* bytes of the store after the last compaction */
+        bool compacting;
         bool stopping;
         enum lx_err result;
 };
@@ -179,6 +182,49 @@ end_chore(struct lx_job *job)
         lx_free(job);
 }
 
+struct compaction {
+        struct lx_job job; /* first */
+        struct lxnode *node;
+};
+
+static void
+run_compaction(struct lx_job *job)
+{
+        if (lld_compact(((struct compaction *)job)->node->db) != LX_OK)
+                log_warn(LEDGER, "compaction failed, trying again later", "next=%s", "the store stays larger");
+}
+
+static void
+end_compaction(struct lx_job *job)
+{
+        struct lxnode *node = ((struct compaction *)job)->node;
+        struct lld_stats stats;
+
+        lld_get_stats(node->db, &stats);
+        log_info(LEDGER, "pruned space given back", "bytes=%llu", (unsigned long long)stats.disk_bytes);
+        node->compacted = stats.disk_bytes;
+        node->compacting = false;
+        lx_free(job);
+}
+
+/* Pruned records go for good when the store has doubled: each byte is rewritten once or twice. */
+static void
+maybe_compact(struct lxnode *node)
+{
+        struct lld_stats stats;
+        struct compaction *c;
+
+        if (node->conf.prune == 0 || node->compacting)
+                return;
+        lld_get_stats(node->db, &stats);
+        if (stats.disk_bytes < 2 * node->compacted + COMPACT_SLACK)
+                return;
+        c = lx_alloc(sizeof(*c));
+        *c = (struct compaction){.job = {.run = run_compaction, .done = end_compaction}, .node = node};
+        node->compacting = true;
+        lx_pool_submit(node->pool, &c->job);
+}
+
 static void
 tick(void *arg)
 {
@@ -202,6 +248,7 @@ tick(void *arg)
         if (chore->collect)
                 node->collect_ms = now + BLOB_MIN_AGE_MS;
         ledger_executor_submit(node->executor, &chore->job);
+        maybe_compact(node);
         if (deadline != UINT64_MAX)
                 delay = deadline > now ? deadline - now : 1;
         io_timer_set(node->tick, delay < TICK_MS ? delay : TICK_MS);
@@ -435,6 +482,8 @@ node_close(struct lxnode *node)
         ledger_engine_free(node->engine);
         if (node->executor != NULL)
                 ledger_executor_drain(node->executor);
+        if (node->db != NULL)
+                lld_hurry(node->db);
         if (node->pool != NULL)
                 lx_pool_drain(node->pool); /* a backup under way owes an answer */
         io_http_free(node->http);

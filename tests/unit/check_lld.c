@@ -457,6 +457,47 @@ START_TEST(restore_copies_a_backup)
 }
 END_TEST
 
+/* Pruned records leave the disk with a compaction, which nothing hinders and a hurry ends. */
+START_TEST(compaction_gives_space_back)
+{
+        struct lx_why why = {""};
+        struct lld_stats full, less;
+        struct lld_batch *batch;
+        uint8_t key[9] = {'k'}, to[9] = {'k'}, *value;
+        struct lld *db;
+
+        make_dir();
+        value = malloc(1 << 20);
+        for (size_t i = 0; i < 1 << 20; i++)
+                value[i] = (uint8_t)((i * 2654435761u) >> 13);
+        db = open_rocks(LX_OK, &why);
+        for (uint64_t h = 1; h <= 24; h++) {
+                batch = lld_batch_new(db, h);
+                lx_put_be64(key + 1, h);
+                ck_assert_int_eq(lld_batch_put(batch, VERSIONED, key, 9, value, 1 << 20), LX_OK);
+                ck_assert_int_eq(lld_batch_commit(batch, false, &why), LX_OK);
+                lld_batch_free(batch);
+        }
+        ck_assert_int_eq(lld_compact(db), LX_OK);
+        lld_get_stats(db, &full);
+        ck_assert_uint_ge(full.disk_bytes, 24u << 20);
+        batch = lld_batch_new(db, 25);
+        lx_put_be64(key + 1, 1);
+        lx_put_be64(to + 1, 23);
+        ck_assert_int_eq(lld_batch_prune_range(batch, VERSIONED, key, 9, to, 9), LX_OK);
+        ck_assert_int_eq(lld_batch_commit(batch, true, &why), LX_OK);
+        lld_batch_free(batch);
+        ck_assert_int_eq(lld_compact(db), LX_OK);
+        lld_get_stats(db, &less);
+        ck_assert_uint_le(less.disk_bytes, 4u << 20);
+        lld_hurry(db);
+        (void)!lld_compact(db);
+        lld_close(db);
+        free(value);
+        remove_dir();
+}
+END_TEST
+
 START_TEST(backup_is_a_store)
 {
         struct lx_why why = {""};
@@ -527,7 +568,7 @@ main(void)
 {
         const TTest *const cases[] = {both_engines, memory_forgets_what_was_not_synced,
             memory_faults, directory_rules, damage_is_never_silent, torn_tail_is_cut,
-            a_lost_file_makes_no_new_store, backup_is_a_store, restore_copies_a_backup, kill_loses_nothing_acknowledged, NULL};
+            a_lost_file_makes_no_new_store, compaction_gives_space_back, backup_is_a_store, restore_copies_a_backup, kill_loses_nothing_acknowledged, NULL};
 
         return unit_main("lld", cases, 120);
 }
