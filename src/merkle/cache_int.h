@@ -1,8 +1,10 @@
 /*
- * merkle/cache_int.h - decoded pages kept between batches, a fixed number of them.
+ * merkle/cache_int.h - decoded pages kept between batches, within a number of bytes.
  *
- * Set-associative by path: of one path only one version is kept, so a new version takes the place
- * of the one it made stale. Within a set the least recently used goes.
+ * A page is kept packed: its taken slots with the hashes of its leaves, which are dear to compute
+ * again; so a page of three leaves takes a fifth of struct page. Set-associative by path: of one path
+ * only one version is kept, so a new version takes the place of the one it made stale. Within a set
+ * the least recently used goes; when all bytes are taken, the sets give up pages in turn.
  *
  * Pages written by a batch are not seen by anybody until the batch is accepted: several batches that
  * make the same version (candidates of one height) are told apart by their number, so their pages never mix.
@@ -18,8 +20,9 @@ struct cache;
 struct cache *merkle_cache_new(size_t bytes);
 /** Free it; NULL is fine. */
 void merkle_cache_free(struct cache *cache);
-/** The page, or NULL. Valid until the next put. */
-const struct page *merkle_cache_get(struct cache *cache, const uint8_t key[MERKLE_PAGE_KEY_LEN]);
+/** Whether the page is there, and the page. */
+bool merkle_cache_get(
+    struct cache *cache, const uint8_t key[MERKLE_PAGE_KEY_LEN], struct page *out_page);
 /** Keep a copy: as read from the store (@batch 0), or written by @batch. */
 void merkle_cache_put(struct cache *cache, const uint8_t key[MERKLE_PAGE_KEY_LEN],
     const struct page *page, uint64_t batch);

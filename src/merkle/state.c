@@ -59,13 +59,10 @@ merkle_state_settle(struct merkle_state *tree, uint64_t batch, bool accept)
 static enum lx_err
 load_page(struct merkle_state *tree, const uint8_t key[MERKLE_PAGE_KEY_LEN], struct page *out_page)
 {
-        const struct page *cached = merkle_cache_get(tree->cache, key);
         enum lx_err err;
 
-        if (cached != NULL) {
-                *out_page = *cached;
+        if (merkle_cache_get(tree->cache, key, out_page))
                 return LX_OK;
-        }
         lx_buf_reset(&tree->scratch);
         err = tree->pages.get(tree->pages.arg, key, &tree->scratch);
         if (err == LX_OK)
