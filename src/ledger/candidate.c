@@ -89,19 +89,42 @@ ledger_candidate_keep(struct ledger_candidate *c, unsigned kind, struct lx_span 
 
 /* ---- what the rules see ------------------------------------------------------------------------ */
 
+/* Keep what the tip has: the rules ask again, and the commit does. */
+static void
+keep_before(struct ledger_candidate *c, const struct lx_hash *state_key, struct lx_span value)
+{
+        struct change *change;
+
+        if (c->before_bytes + value.len > LEDGER_BEFORE_MAX)
+                return;
+        c->before_bytes += value.len + sizeof(*change);
+        change = lx_arena_alloc(c->arena, sizeof(*change));
+        *change = (struct change){
+            .state_key = *state_key, .knows_before = true, .before = keep_span(c, value)};
+        lx_map_put(c->state, state_key->b, LX_HASH_LEN, change);
+}
+
 enum lx_err
 ledger_candidate_get(struct ledger_candidate *c, const struct lx_hash *state_key, struct lx_buf *out)
 {
         const struct change *change = lx_map_get(c->state, state_key->b, LX_HASH_LEN);
+        size_t at = out->len;
+        struct lx_span value;
+        enum lx_err err;
 
-        if (change == NULL && c->base == NULL)
+        if (change != NULL) {
+                value = change->changed ? change->value : change->before;
+                if (value.len == 0)
+                        return LX_ERR_ABSENT;
+                lx_buf_append(out, value.p, value.len);
+                return LX_OK;
+        }
+        if (c->base == NULL)
                 return LX_ERR_ABSENT;
-        if (change == NULL)
-                return ledger_read_state(c->ledger, c->base->snap, state_key, out, NULL, NULL);
-        if (change->value.len == 0)
-                return LX_ERR_ABSENT;
-        lx_buf_append(out, change->value.p, change->value.len);
-        return LX_OK;
+        err = ledger_read_state(c->ledger, c->base->snap, state_key, out, NULL, NULL);
+        if (err == LX_OK || err == LX_ERR_ABSENT)
+                keep_before(c, state_key, LX_SPAN(out->p + at, out->len - at));
+        return err;
 }
 
 static enum lx_err
@@ -183,13 +206,18 @@ stage_effect(void *arg, const struct sigchain_effect *effect)
 static void
 merge_state(struct ledger_candidate *c, const struct sigchain_effect *effect)
 {
-        struct change *change = lx_arena_alloc(c->arena, sizeof(*change));
+        struct change *change = lx_map_get(c->state, effect->state_key.b, LX_HASH_LEN);
 
-        *change = (struct change){.state_key = effect->state_key,
-            .kind = effect->kind,
-            .key = effect->key,
-            .value = effect->value};
-        lx_map_put(c->state, change->state_key.b, LX_HASH_LEN, change);
+        if (change == NULL) {
+                change = lx_arena_alloc(c->arena, sizeof(*change));
+                change->state_key = effect->state_key;
+                lx_map_put(c->state, change->state_key.b, LX_HASH_LEN, change);
+        }
+        c->change_count += !change->changed;
+        change->changed = true;
+        change->kind = effect->kind;
+        change->key = effect->key;
+        change->value = effect->value;
 }
 
 static void

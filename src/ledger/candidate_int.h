@@ -9,13 +9,18 @@
 
 #include "ledger/ledger_int.h"
 
-/* A state value that the block changes. */
+/* A state value that the block changes, or that it only read. */
 struct change {
         struct lx_hash state_key;
+        bool changed;
         enum sigchain_kind kind;
-        struct lx_span key;   /* canonical */
-        struct lx_span value; /* empty: removed */
+        struct lx_span key;    /* canonical */
+        struct lx_span value;  /* empty: removed */
+        bool knows_before;
+        struct lx_span before; /* what the tip has; empty: nothing */
 };
+
+#define LEDGER_BEFORE_MAX (32u << 20) /* bytes of values that are kept after reading */
 
 /* Bytes under a key of a kind, to be written as they are. */
 struct record {
@@ -44,6 +49,8 @@ struct ledger_candidate {
         struct ledger_view *base; /* the tip it stands on; NULL for block 0 */
         struct lx_arena *arena;
         struct lx_map *state;     /* state key -> struct change */
+        size_t change_count;      /* of those that are changed */
+        size_t before_bytes;      /* of what was read and kept */
         struct lx_map *nodes;     /* log node key -> lx_hash */
         struct lx_map *tries;     /* node hash -> lx_span */
         struct lx_map *digests;   /* digest -> struct lx_span of records */

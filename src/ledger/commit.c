@@ -106,26 +106,55 @@ put_debit(struct lld_batch *batch, const struct change *change, struct lx_span b
                 (void)lld_batch_remove(batch, LEDGER_DEBIT, key, sizeof(key));
 }
 
-static void
-put_change(struct lld_batch *batch, struct ledger_candidate *c, const struct change *change, struct lx_buf *buf)
+/* What the tip has under the key of @change; read again only when the block read too much to keep it. */
+static enum lx_err
+get_before(struct ledger_candidate *c, const struct change *change, struct lx_buf *buf, struct lx_span *out)
 {
-        uint8_t key[LX_HASH_LEN + 8];
-        struct lx_buf before = {0};
-        enum lx_err err = LX_ERR_ABSENT;
+        enum lx_err err = LX_OK;
 
-        if (c->base != NULL && change->kind != SIGCHAIN_KIND_PARAMS)
-                err = ledger_read_state(c->ledger, c->base->snap, &change->state_key, &before, NULL, NULL);
+        *out = change->before;
+        if (change->knows_before || c->base == NULL)
+                return LX_OK;
+        lx_buf_reset(buf);
+        err = ledger_read_state(c->ledger, c->base->snap, &change->state_key, buf, NULL, NULL);
+        *out = LX_SPAN(buf->p, err == LX_OK ? buf->len : 0);
+        return err == LX_ERR_ABSENT ? LX_OK : err;
+}
+
+/* What follows from a change beside the state: who owns what, open debits, how many chains. */
+static enum lx_err
+put_consequences(
+    struct lld_batch *batch, struct ledger_candidate *c, const struct change *change, struct lx_buf *buf)
+{
+        struct lx_span before;
+        enum lx_err err;
+
+        if (change->kind != SIGCHAIN_KIND_REGISTER && change->kind != SIGCHAIN_KIND_DEBIT &&
+            change->kind != SIGCHAIN_KIND_CHAIN)
+                return LX_OK;
+        err = get_before(c, change, buf, &before);
+        if (err != LX_OK)
+                return err;
         if (change->kind == SIGCHAIN_KIND_REGISTER)
-                put_owner(batch, &c->tip.totals, change, lx_buf_span(&before));
+                put_owner(batch, &c->tip.totals, change, before);
         else if (change->kind == SIGCHAIN_KIND_DEBIT)
-                put_debit(batch, change, lx_buf_span(&before));
-        else if (change->kind == SIGCHAIN_KIND_CHAIN && err == LX_ERR_ABSENT)
-                c->tip.totals.chains++;
+                put_debit(batch, change, before);
+        else
+                c->tip.totals.chains += before.len == 0;
         if (before.len == 0 &&
             (change->kind == SIGCHAIN_KIND_REGISTER || change->kind == SIGCHAIN_KIND_DEBIT))
                 put(batch, LEDGER_KEY, LX_SPAN(change->state_key.b, LX_HASH_LEN), change->key);
-        lx_buf_clear(&before);
+        return LX_OK;
+}
 
+static enum lx_err
+put_change(struct lld_batch *batch, struct ledger_candidate *c, const struct change *change, struct lx_buf *buf)
+{
+        uint8_t key[LX_HASH_LEN + 8];
+        enum lx_err err = put_consequences(batch, c, change, buf);
+
+        if (err != LX_OK)
+                return err;
         lx_buf_reset(buf);
         lx_put_be64(lx_buf_reserve(buf, STATE_HEAD), c->tip.header.height);
         lx_buf_add(buf, 8);
@@ -138,23 +167,27 @@ put_change(struct lld_batch *batch, struct ledger_candidate *c, const struct cha
                 put(batch, LEDGER_STATE, LX_SPAN(key, LX_HASH_LEN), lx_buf_span(buf));
         else
                 (void)lld_batch_remove(batch, LEDGER_STATE, key, LX_HASH_LEN);
+        return LX_OK;
 }
 
-static void
+static enum lx_err
 put_changes(struct lld_batch *batch, struct ledger_candidate *c)
 {
         struct lx_buf buf = {0};
         size_t at = 0, key_len;
         const void *key;
         void *value;
+        enum lx_err err = LX_OK;
 
-        while (lx_map_next(c->state, &at, &key, &key_len, &value))
-                put_change(batch, c, value, &buf);
+        while (err == LX_OK && lx_map_next(c->state, &at, &key, &key_len, &value))
+                if (((const struct change *)value)->changed)
+                        err = put_change(batch, c, value, &buf);
         for (at = 0; lx_map_next(c->digests, &at, &key, &key_len, &value);)
                 put(batch, LEDGER_DIGEST, LX_SPAN(key, key_len), *(const struct lx_span *)value);
         for (const struct record *r = c->records; r != NULL; r = r->next)
                 put(batch, r->kind, r->key, r->value);
         lx_buf_clear(&buf);
+        return err;
 }
 
 static void
@@ -178,13 +211,16 @@ write_candidate(struct ledger_candidate *c, bool sync, struct lx_why *why)
 
         put_header(batch, &c->tip);
         put_txs(batch, c);
-        put_changes(batch, c);
+        err = put_changes(batch, c);
         put_totals(batch, &c->tip.totals);
         if (c->base == NULL) {
                 put(batch, LEDGER_META, LX_SPAN("genesis", 7), genesis);
                 put(batch, LEDGER_META, LX_SPAN("keys", 4), LX_SPAN("1", 1));
         }
-        err = lld_batch_commit(batch, sync, why);
+        if (err == LX_OK)
+                err = lld_batch_commit(batch, sync, why);
+        else
+                lx_why_set(why, "the state before the block can't be read: %s", lx_err_text(err));
         lld_batch_free(batch);
         return err;
 }

@@ -13,7 +13,7 @@ static enum lx_err
 update_tree(struct ledger_candidate *c)
 {
         static const struct merkle_root empty;
-        size_t count = lx_map_count(c->state), at = 0, i = 0;
+        size_t count = c->change_count, at = 0, i = 0;
         struct merkle_update *updates = lx_alloc_array(count > 0 ? count : 1, sizeof(*updates));
         const struct merkle_root *from = c->base != NULL ? &c->base->tip.root : &empty;
         struct merkle_sink sink = ledger_candidate_pages(c);
@@ -25,6 +25,8 @@ update_tree(struct ledger_candidate *c)
         while (lx_map_next(c->state, &at, &key, &key_len, &value)) {
                 const struct change *change = value;
 
+                if (!change->changed)
+                        continue;
                 updates[i].key = change->state_key;
                 if (change->value.len > 0)
                         sigchain_state_value(ledger_ops(c->ledger), change->value.p,
