@@ -156,6 +156,8 @@ bench_start_fn(void (*fn)(void *arg), void *arg)
 void
 bench_stop(pid_t pid)
 {
+        if (pid <= 0)
+                return;
         (void)kill(pid, SIGTERM);
         (void)waitpid(pid, NULL, 0);
         for (int i = 0; i < CHILDREN_MAX; i++)
