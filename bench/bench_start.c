@@ -85,7 +85,7 @@ work(void)
         return bench_shell(bench_str("lx='%s/lx --datadir %s --key-file %s/key'; %s/lx keygen device %s/key && "
             "$lx profile create && $lx binary publish /usr/bin /usr/lib && "
             "d=$(sha256sum /bin/ls | cut -d' ' -f1) && $lx trust publisher "
-            "$($lx --json binary lookup $d | sed 's/.*\"publisher\": *\"\\([0-9a-f]*\\)\".*/\\1/') && "
+            "$($lx --json binary lookup $d | jq -r .publisher) && "
             "for i in $(seq 100); do $lx --verify binary lookup $d || exit 1; done",
             build, dir, dir, build, dir)) > 0;
 }
