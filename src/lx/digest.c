@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "crypto/hash.h"
+#include "crypto/sha_pages.h"
 #include "crypto/tags.h"
 #include "merkle/file.h"
 #include "merkle/log.h"
@@ -184,7 +185,8 @@ struct reading {
         int fd;
         uint64_t size;
         unsigned what;
-        struct lx_sha256 *sha;
+        struct lx_sha256 *sha;      /* of the file alone */
+        struct lx_sha_pages *both;  /* of the file and its pages; sha is not used then */
         struct verity *verity;
         struct merkle_frontier chunks; /* over the roots of the chunks: the same tree, as each is 2^n pages */
         struct lx_buf *leaves;
@@ -198,18 +200,30 @@ add_chunk_root(struct reading *r, const struct lx_hash *root)
         merkle_frontier_append(&lx_crypto_ops()->hash, &r->chunks, root, NULL, NULL);
 }
 
+/* The digests of the chunk's pages, the last one zero-padded, for fs-verity. */
+static void
+hash_verity(struct reading *r, uint64_t pages, size_t len)
+{
+        size_t whole = r->both != NULL ? len / LX_PAGE_LEN : 0;
+        struct lx_hash hash[CHUNK_PAGES];
+
+        if (whole > 0)
+                lx_sha_pages_update(r->both, r->chunk, whole, hash);
+        for (uint64_t i = whole; i < pages; i++)
+                lx_sha256(r->chunk + i * LX_PAGE_LEN, LX_PAGE_LEN, hash[i].b);
+        for (uint64_t i = 0; i < pages; i++)
+                verity_add(r->verity, 0, hash[i].b);
+}
+
 static void
 hash_chunk(struct reading *r, uint64_t pages, size_t len)
 {
         struct lx_hash leaf[CHUNK_PAGES], root;
-        uint8_t hash[32];
 
-        if (r->what & DIGEST_SHA256)
+        if ((r->what & DIGEST_SHA256) != 0 && r->both == NULL)
                 lx_sha256_update(r->sha, r->chunk, len);
-        for (uint64_t i = 0; i < pages && (r->what & DIGEST_FSVERITY) != 0; i++) {
-                lx_sha256(r->chunk + i * LX_PAGE_LEN, LX_PAGE_LEN, hash);
-                verity_add(r->verity, 0, hash);
-        }
+        if (r->what & DIGEST_FSVERITY)
+                hash_verity(r, pages, len);
         if ((r->what & DIGEST_ROOT) == 0)
                 return;
         lx_blake2b_pages(&LX_TAG_LEAF, r->chunk, pages, leaf);
@@ -217,6 +231,22 @@ hash_chunk(struct reading *r, uint64_t pages, size_t len)
         add_chunk_root(r, &root);
         if (r->leaves != NULL)
                 lx_buf_append(r->leaves, leaf, pages * LX_HASH_LEN);
+}
+
+/* The digests that are known at the end; what is less than a page is still in the chunk. */
+static void
+finish_digests(struct reading *r, struct lx_digest *d)
+{
+        size_t rest = (size_t)(r->size % LX_PAGE_LEN);
+        uint64_t last = r->size / LX_PAGE_LEN % CHUNK_PAGES;
+
+        merkle_frontier_root(&lx_crypto_ops()->hash, &r->chunks, &d->root);
+        if (r->both != NULL)
+                lx_sha_pages_final(r->both, r->chunk + last * LX_PAGE_LEN, rest, &d->sha256);
+        else if (r->what & DIGEST_SHA256)
+                lx_sha256_final(r->sha, d->sha256.b);
+        if (r->what & DIGEST_FSVERITY)
+                verity_digest(r->verity, r->size, &d->fsverity);
 }
 
 static enum lx_err
@@ -317,7 +347,10 @@ digest_file(const char *path, unsigned what, struct lx_pool *pool,
                 return err;
         r.size = d.size;
         r.chunk = alloc_chunk(merkle_file_pages(d.size), &whole);
-        r.sha = lx_sha256_new();
+        if ((what & DIGEST_SHA256) != 0 && (what & DIGEST_FSVERITY) != 0)
+                r.both = lx_sha_pages_new();
+        else
+                r.sha = lx_sha256_new();
         r.verity = (what & DIGEST_FSVERITY) != 0 ? lx_alloc(sizeof(*r.verity)) : NULL;
         err = fstat(r.fd, &before) == 0 ? LX_OK : LX_ERR_IO;
         if (err == LX_OK && what == DIGEST_ROOT && pool != NULL && d.size > STRIPE_CHUNKS * CHUNK)
@@ -327,16 +360,13 @@ digest_file(const char *path, unsigned what, struct lx_pool *pool,
         if (err == LX_OK && (fstat(r.fd, &after) != 0 || !is_same(&before, &after)))
                 err = LX_ERR_CHANGED;
         if (err == LX_OK) {
-                merkle_frontier_root(&lx_crypto_ops()->hash, &r.chunks, &d.root);
-                if (what & DIGEST_SHA256)
-                        lx_sha256_final(r.sha, d.sha256.b);
-                if (what & DIGEST_FSVERITY)
-                        verity_digest(r.verity, d.size, &d.fsverity);
+                finish_digests(&r, &d);
                 *out = d;
         } else {
                 lx_why_set(why, "%s: %s", path, lx_err_text(err));
         }
         lx_sha256_free(r.sha);
+        lx_sha_pages_free(r.both);
         lx_free(r.verity);
         lx_free(whole);
         (void)close(r.fd);

@@ -5,6 +5,7 @@
 #include "config.h"
 #include "crypto/hash.h"
 #include "crypto/secret.h"
+#include "crypto/sha_pages.h"
 #include "crypto/sign.h"
 #include "crypto/tags.h"
 
@@ -161,6 +162,39 @@ START_TEST(sha256_known_answers)
 END_TEST
 
 /* Every implementation that this CPU has equals libb2, for every count and alignment. */
+/* A file and its pages at once, by the CPU's instructions and without, for lengths around every border. */
+START_TEST(sha_pages_equal_libcrypto)
+{
+        static uint8_t file[5 * LX_PAGE_LEN];
+        static const size_t lens[] = {0, 1, 55, 56, 63, 64, 65, 119, 120, 128, 4095, 4096, 4097, 4096 + 55,
+            4096 + 56, 4096 + 63, 4096 + 64, 8191, 8192, 12345, 5 * 4096 - 1, 5 * 4096};
+
+        for (size_t i = 0; i < sizeof(file); i++)
+                file[i] = (uint8_t)(i * 37 + i / 251);
+        for (size_t l = 0; l < sizeof(lens) / sizeof(lens[0]); l++)
+                for (int plain = 0; plain < 2; plain++) {
+                        struct lx_sha_pages *sha = lx_sha_pages_new();
+                        size_t pages = lens[l] / LX_PAGE_LEN, rest = lens[l] % LX_PAGE_LEN;
+                        struct lx_hash page[5], got;
+                        uint8_t want[32];
+
+                        if (plain)
+                                lx_sha_pages_force_plain(sha);
+                        /* In two parts. */
+                        lx_sha_pages_update(sha, file, pages / 2, page);
+                        lx_sha_pages_update(sha, file + pages / 2 * LX_PAGE_LEN, pages - pages / 2, page + pages / 2);
+                        lx_sha_pages_final(sha, file + pages * LX_PAGE_LEN, rest, &got);
+                        lx_sha256(file, lens[l], want);
+                        ck_assert_mem_eq(got.b, want, 32);
+                        for (size_t i = 0; i < pages; i++) {
+                                lx_sha256(file + i * LX_PAGE_LEN, LX_PAGE_LEN, want);
+                                ck_assert_mem_eq(page[i].b, want, 32);
+                        }
+                        lx_sha_pages_free(sha);
+                }
+}
+END_TEST
+
 START_TEST(lanes_equal_libb2)
 {
         enum { PAGES = 19 };
@@ -241,7 +275,7 @@ main(void)
 {
         const TTest *const cases[] = {blake2b_known_answers, bip340_vectors,
             bad_secret_keys_are_refused, argon2id_rfc9106, argon2id_agrees_with_libargon2, kdf_floor,
-            sha256_known_answers, lanes_equal_libb2, pairs_equal_single_hashes,
+            sha256_known_answers, sha_pages_equal_libcrypto, lanes_equal_libb2, pairs_equal_single_hashes,
             tags_and_keys_separate, secrets_are_zeroed_and_cleared, NULL};
 
         if (lx_crypto_init() != LX_OK)
