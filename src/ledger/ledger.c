@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define TREE_CACHE (16u << 20)
+#define LEAVES_PART 512u        /* leaf hashes checked at once; a power of two */
 #define LEAVES_MAX (4ull << 30) /* bytes of a leaves blob: files of up to 512 GiB */
 
 void
@@ -327,10 +328,9 @@ check_manifest(int fd, uint64_t len, const struct lx_hash *root, struct lx_why *
 static enum lx_err
 check_leaves(int fd, uint64_t len, const struct lx_hash *root, struct lx_why *why)
 {
-        struct merkle_frontier frontier = {0};
-        uint8_t part[256 * LX_HASH_LEN];
+        struct merkle_frontier frontier = {0}; /* over the roots of parts: the same tree, each is 2^n */
+        struct lx_hash part[LEAVES_PART], got;
         uint64_t at = 0;
-        struct lx_hash got;
 
         if (len % LX_HASH_LEN != 0) {
                 lx_why_set(why, "%llu bytes are no whole number of leaf hashes", (unsigned long long)len);
@@ -342,12 +342,8 @@ check_leaves(int fd, uint64_t len, const struct lx_hash *root, struct lx_why *wh
 
                 if (n != (ssize_t)want)
                         return LX_ERR_IO;
-                for (size_t i = 0; i < want; i += LX_HASH_LEN) {
-                        struct lx_hash leaf;
-
-                        memcpy(leaf.b, part + i, LX_HASH_LEN);
-                        merkle_frontier_append(&lx_crypto_ops()->hash, &frontier, &leaf, NULL, NULL);
-                }
+                merkle_log_root(&lx_crypto_ops()->hash, part, want / LX_HASH_LEN, &got);
+                merkle_frontier_append(&lx_crypto_ops()->hash, &frontier, &got, NULL, NULL);
                 at += want;
         }
         merkle_frontier_root(&lx_crypto_ops()->hash, &frontier, &got);
