@@ -21,7 +21,8 @@ void lx_sha_pages_free(struct lx_sha_pages *sha);
 void lx_sha_pages_update(
     struct lx_sha_pages *sha, const uint8_t *pages, size_t count, struct lx_hash *out);
 /** The last @len bytes of the file (less than a page, may be 0), and the digest of all of it. */
-void lx_sha_pages_final(struct lx_sha_pages *sha, const uint8_t *rest, size_t len, struct lx_hash *out);
+void
+lx_sha_pages_final(struct lx_sha_pages *sha, const uint8_t *rest, size_t len, struct lx_hash *out);
 
 /** Whether this CPU does both at once. */
 bool lx_sha_pages_is_fast(void);
