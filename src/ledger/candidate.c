@@ -357,7 +357,9 @@ include(struct ledger_candidate *c, const struct sigchain_tx *tx, struct lx_span
         c->txs[c->tx_count++] = (struct included){.id = tx->id, .bytes = keep_span(c, bytes)};
         c->bytes += bytes.len;
         c->ops += tx->op_count;
-        lx_map_put(c->chain_ops, tx->genesis.b, LX_HASH_LEN, (void *)(chain + tx->op_count));
+        if (tx->op_count > 0) /* evidence has none, and no chain */
+                lx_map_put(
+                    c->chain_ops, tx->genesis.b, LX_HASH_LEN, (void *)(chain + tx->op_count));
 }
 
 enum lx_err

@@ -159,8 +159,7 @@ accept_tx(struct submission *s)
         struct ledger_view *view = ledger_view_new(engine->options.ledger);
         uint64_t height = ledger_view_header(view)->height;
 
-        if (s->tx.version != SIGCHAIN_TX_EVIDENCE)
-                s->outcome.err = ledger_admit_tx(view, engine->pool, &s->tx, &s->outcome.why);
+        s->outcome.err = ledger_admit_tx(view, engine->pool, &s->tx, &s->outcome.why);
         ledger_view_unref(view);
         /* Several of one chain handed in at once may be verified out of order. */
         if (s->outcome.err == LX_ERR_ABSENT) {
@@ -190,6 +189,8 @@ end_check(struct lx_job *job)
                 lx_why_set(&s->outcome.why, "the node %s", s->engine->failed
                     ? "can't write its store: see its log" : "is stopping");
         }
+        if (s->outcome.err == LX_OK && s->engine->ops->verified != NULL)
+                s->engine->ops->verified(s->engine, &s->tx.id, s->bytes, s->len);
         if (s->outcome.err == LX_OK && !is_known(s))
                 accept_tx(s);
         if (s->waiter != NULL)

@@ -17,6 +17,9 @@ struct ledger_engine_ops {
         uint64_t (*deadline_ms)(const struct ledger_engine *engine);
         /* a transaction joined the mempool */
         void (*joined)(struct ledger_engine *engine, const struct lx_hash *id);
+        /* a transaction's signatures hold; whether it may wait is another matter */
+        void (*verified)(struct ledger_engine *engine, const struct lx_hash *id, const uint8_t *bytes,
+            size_t len);
         void (*peer_up)(struct ledger_engine *engine, uint32_t peer, uint64_t now_ms);
         void (*peer_down)(struct ledger_engine *engine, uint32_t peer, uint64_t now_ms);
         enum lx_err (*receive)(struct ledger_engine *engine, uint32_t peer,

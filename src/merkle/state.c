@@ -220,8 +220,7 @@ merkle_state_update(struct merkle_state *tree, const struct merkle_root *root, u
     struct merkle_update *updates, size_t count, const struct merkle_sink *sink,
     struct merkle_root *out_root)
 {
-        struct update up = {
-            .tree = tree, .version = version, .sink = sink, .batch = ++tree->batch};
+        struct update up = {.tree = tree, .version = version, .sink = sink, .batch = ++tree->batch};
         struct slot slot = {.type = SLOT_EMPTY};
         enum lx_err err;
 

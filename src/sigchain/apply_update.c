@@ -117,12 +117,13 @@ check_convicted(struct apply *a, const struct sigchain_valset *set)
 {
         for (size_t i = 0; i < set->count; i++) {
                 struct lx_span since;
-                enum lx_err err = apply_get(
-                    a, SIGCHAIN_KIND_CONVICTED, set->v[i].key.b, LX_PUBKEY_LEN, &since);
+                enum lx_err err =
+                    apply_get(a, SIGCHAIN_KIND_CONVICTED, set->v[i].key.b, LX_PUBKEY_LEN, &since);
 
                 if (err == LX_OK)
                         return apply_refuse(a, "validators",
-                            "evidence convicted the key in place %zu of the new set: use a new key", i);
+                            "evidence convicted the key in place %zu of the new set: use a new key",
+                            i);
                 if (err != LX_ERR_ABSENT)
                         return err;
         }

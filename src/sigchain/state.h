@@ -13,15 +13,15 @@
 
 /* The kinds of state values; the byte is part of the state key. */
 enum sigchain_kind {
-        SIGCHAIN_KIND_REGISTER = 1, /* key: address (32)                 value: register        */
-        SIGCHAIN_KIND_CHAIN = 2,    /* key: genesis id (32)              value: chain           */
-        SIGCHAIN_KIND_PARAMS = 3,   /* key: nothing                      value: params.h        */
-        SIGCHAIN_KIND_VALSET = 4,   /* key: nothing                      value: the next set    */
-        SIGCHAIN_KIND_REVOKED = 5,  /* key: publisher (32), digest (32)  value: u64 height      */
-        SIGCHAIN_KIND_DEBIT = 6,    /* key: tx id (32), u8 operation     value: open debit      */
-        SIGCHAIN_KIND_TRIE = 7,     /* key: u32 instance, u8 family 4|6  value: trie root (32)  */
-        SIGCHAIN_KIND_UPDATE = 8,   /* key: what the validators signed   value: u64 height      */
-        SIGCHAIN_KIND_ROTATION = 9, /* key: nothing         value: priorities, ledger/proposer.h */
+        SIGCHAIN_KIND_REGISTER = 1,  /* key: address (32)                 value: register        */
+        SIGCHAIN_KIND_CHAIN = 2,     /* key: genesis id (32)              value: chain           */
+        SIGCHAIN_KIND_PARAMS = 3,    /* key: nothing                      value: params.h        */
+        SIGCHAIN_KIND_VALSET = 4,    /* key: nothing                      value: the next set    */
+        SIGCHAIN_KIND_REVOKED = 5,   /* key: publisher (32), digest (32)  value: u64 height      */
+        SIGCHAIN_KIND_DEBIT = 6,     /* key: tx id (32), u8 operation     value: open debit      */
+        SIGCHAIN_KIND_TRIE = 7,      /* key: u32 instance, u8 family 4|6  value: trie root (32)  */
+        SIGCHAIN_KIND_UPDATE = 8,    /* key: what the validators signed   value: u64 height      */
+        SIGCHAIN_KIND_ROTATION = 9,  /* key: nothing         value: priorities, ledger/proposer.h */
         SIGCHAIN_KIND_CONVICTED = 10 /* key: validator key (32)          value: u64 height      */
 };
 

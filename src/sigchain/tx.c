@@ -165,9 +165,6 @@ sigchain_genesis_id(
 enum lx_err
 sigchain_tx_verify(const struct lx_crypto_ops *ops, const struct sigchain_tx *tx)
 {
-        /* Nothing here says that evidence holds. */
-        if (tx->version == SIGCHAIN_TX_EVIDENCE)
-                return LX_ERR_SIGNATURE;
         for (size_t i = 0; i < tx->witness_count; i++) {
                 const struct sigchain_witness *w = &tx->witness[i];
                 struct lx_hash msg;

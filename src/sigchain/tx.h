@@ -34,7 +34,7 @@
 #define SIGCHAIN_OPS_MAX 100
 #define SIGCHAIN_WITNESSES_MAX 4
 #define SIGCHAIN_TX_EVIDENCE 2 /* version */
-#define SIGCHAIN_FREE_OPS 2 /* a first transaction with no more than these owes no fee */
+#define SIGCHAIN_FREE_OPS 2    /* a first transaction with no more than these owes no fee */
 
 enum sigchain_role {
         SIGCHAIN_ROLE_CHAIN = 1,    /* the committed one-time key */
@@ -57,8 +57,9 @@ struct sigchain_op {
 
 /* A decoded transaction. Spans point into the bytes it was decoded from. */
 struct sigchain_tx {
-        uint8_t version;        /* SIGCHAIN_TX_EVIDENCE, else 1 (0 is taken for 1 when encoding) */
-        struct lx_span evidence; /* of version 2; all below but chain_id, id and core is empty then */
+        uint8_t version; /* SIGCHAIN_TX_EVIDENCE, else 1 (0 is taken for 1 when encoding) */
+        struct lx_span
+            evidence; /* of version 2; all below but chain_id, id and core is empty then */
         struct lx_hash chain_id;
         struct lx_hash genesis;
         uint64_t sequence;
@@ -98,7 +99,8 @@ void sigchain_genesis_id(
 
 /**
  * Whether every witness's signature verifies. Pure and slow (about 40 us each): for worker threads.
- * Says nothing about whether these are the right keys: sigchain_apply does.
+ * Says nothing about whether these are the right keys: sigchain_apply does. Evidence has no witnesses: what it
+ * proves is verified where it is applied (ledger/evidence.h).
  */
 LX_MUST_CHECK enum lx_err
 sigchain_tx_verify(const struct lx_crypto_ops *ops, const struct sigchain_tx *tx);
