@@ -109,6 +109,18 @@ expect 2 rpc nope
 expect 4 name claim some-name
 expect 1 --yes binary lookup "$zero"
 
+# The OpenRPC document describes every method, with names that are used once and schemas.
+lx rpc rpc.discover >"$work/openrpc"
+jq -e '(.openrpc | test("^1\\.[0-9]+\\.[0-9]+$")) and (.info.title | length > 0) and (.info.version | length > 0) and
+    (.methods | length > 20) and ([.methods[].name] | length == (unique | length)) and
+    all(.methods[]; (.result.name | type) == "string" and (.result.schema | type) == "object" and
+        ([.params[].name] | length == (unique | length)) and
+        all(.params[]; (.name | type) == "string" and (.required | type) == "boolean" and
+            (.schema.type | IN("string", "integer", "boolean", "array"))))' <"$work/openrpc" >/dev/null ||
+    fail "no OpenRPC document: $(head -c 300 "$work/openrpc")"
+[ "$(jq -c '[.methods[].name]' <"$work/openrpc")" = "$(lx rpc rpc.help | jq -c '[.methods[].name]')" ] ||
+    fail "rpc.discover and rpc.help differ"
+
 # Colours and progress on a terminal, none in a pipe, none where they are not wanted.
 cp /bin/true "$work/tool"
 printf x >>"$work/tool"
