@@ -242,7 +242,7 @@ ledger_import_close(struct ledger_import *import)
 
 /* The states that it brought; what else it wrote belongs to the chain and is never seen below its height. */
 static enum lx_err
-drop_states(struct ledger *ledger, struct lx_why *why)
+drop_states(struct ledger *ledger, uint64_t height, struct lx_why *why)
 {
         struct lld_iter *iter = lld_iter_open(ledger->db, NULL, LEDGER_STATE_AT, NULL, 0);
         struct lld_batch *batch = lld_batch_new_import(ledger->db);
@@ -251,7 +251,7 @@ drop_states(struct ledger *ledger, struct lx_why *why)
         enum lx_err err = LX_OK, closed;
 
         for (; err == LX_OK && lld_iter_at(iter, &key, &value); lld_iter_next(iter)) {
-                if (key.len != LX_HASH_LEN + 8 || lx_get_be64(key.p + LX_HASH_LEN) == 0)
+                if (key.len != LX_HASH_LEN + 8 || lx_get_be64(key.p + LX_HASH_LEN) != height)
                         continue;
                 (void)lld_batch_prune(batch, LEDGER_STATE_AT, key.p, key.len);
                 if (++count % DROP_PART == 0)
@@ -272,14 +272,16 @@ ledger_import_drop(struct ledger *ledger, struct lx_why *why)
         static const uint8_t first = 0, last = 0xff;
         struct import_meta meta;
         struct lld_batch *batch;
+        uint64_t tip = 0;
         enum lx_err err = import_load_meta(ledger, &meta);
 
         if (err == LX_ERR_ABSENT)
                 return LX_OK;
         if (err == LX_OK && meta.phase != IMPORT_FETCH)
                 return LX_ERR_BUSY;
-        if (err == LX_OK)
-                err = drop_states(ledger, why);
+        /* A tip that came to that height otherwise has the same records. */
+        if (err == LX_OK && lld_height(ledger->db, &tip) && tip < meta.height)
+                err = drop_states(ledger, meta.height, why);
         if (err != LX_OK)
                 return err;
         batch = lld_batch_new_import(ledger->db);

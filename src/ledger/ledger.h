@@ -152,6 +152,9 @@ LX_MUST_CHECK enum lx_err ledger_get_tx_ids(
 LX_MUST_CHECK enum lx_err ledger_get_tx(struct ledger_view *view, const struct lx_hash *id,
     struct lx_buf *out, uint64_t *out_height, uint32_t *out_index);
 
+/** Whether a transaction is in a block: cheaper than getting it. */
+bool ledger_has_tx(struct ledger_view *view, const struct lx_hash *id);
+
 /**
  * The encoded state value under (@kind, @key) as of @height (LEDGER_NOW: the view's tip), appended;
  * *out_since: the height that wrote it (may be NULL). LX_ERR_ABSENT, LX_ERR_PRUNED.

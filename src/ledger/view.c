@@ -167,6 +167,12 @@ ledger_get_tx(struct ledger_view *view, const struct lx_hash *id, struct lx_buf 
         return err;
 }
 
+bool
+ledger_has_tx(struct ledger_view *view, const struct lx_hash *id)
+{
+        return lld_has(view->ledger->db, view->snap, LEDGER_TX_AT, id->b, LX_HASH_LEN) == LX_OK;
+}
+
 enum lx_err
 ledger_prove_tx(struct ledger_view *view, uint64_t height, uint32_t index, struct merkle_path *out_path)
 {

@@ -297,16 +297,6 @@ receive_tx(struct llp_gossip *g, struct gossip_peer *peer, const uint8_t *bytes,
 
 /* ---- other messages ---------------------------------------------------------------------------- */
 
-static bool
-is_committed(struct ledger_view *view, const struct lx_hash *id, struct lx_buf *scratch)
-{
-        uint64_t height;
-        uint32_t index;
-
-        lx_buf_reset(scratch);
-        return ledger_get_tx(view, id, scratch, &height, &index) == LX_OK;
-}
-
 static void
 note_announced(struct llp_gossip *g, struct gossip_peer *peer, const struct lx_hash *id)
 {
@@ -326,18 +316,16 @@ receive_ids(struct llp_gossip *g, struct gossip_peer *peer, const uint8_t *bytes
 {
         struct lx_hash *ids = lx_alloc_array(LLP_GOSSIP_IDS_MAX, sizeof(*ids));
         struct ledger_view *view = ledger_view_new(g->options.ledger);
-        struct lx_buf scratch = {0};
         size_t count = 0;
         enum lx_err err = llp_ids_decode(bytes, len, ids, &count);
 
         for (size_t i = 0; i < count && err == LX_OK; i++) {
                 gossip_known_add(&peer->known, &ids[i], g->options.map_seed);
                 if (ledger_mempool_find(g->pool, &ids[i]) == NULL &&
-                    !gossip_known_has(&g->dropped, &ids[i]) && !is_committed(view, &ids[i], &scratch))
+                    !gossip_known_has(&g->dropped, &ids[i]) && !ledger_has_tx(view, &ids[i]))
                         note_announced(g, peer, &ids[i]);
         }
         ledger_view_unref(view);
-        lx_buf_clear(&scratch);
         lx_free(ids);
         return err;
 }
@@ -574,12 +562,11 @@ void
 llp_gossip_block(struct llp_gossip *g, uint64_t now_ms)
 {
         struct ledger_view *view = ledger_view_new(g->options.ledger);
-        struct lx_buf scratch = {0};
 
         g->now_ms = now_ms;
         for (struct want *want = g->first, *next; want != NULL; want = next) {
                 next = want->next;
-                if (want->state != WANT_CHECKING && is_committed(view, &want->id, &scratch))
+                if (want->state != WANT_CHECKING && ledger_has_tx(view, &want->id))
                         gossip_remove_want(g, want);
         }
         for (bool again = g->orphan != NULL; again;) {
@@ -588,12 +575,11 @@ llp_gossip_block(struct llp_gossip *g, uint64_t now_ms)
                 again = false;
                 for (struct orphan *o = g->orphan; o != NULL && !again; o = o->next) {
                         previous = o->previous;
-                        again = is_committed(view, &previous, &scratch);
+                        again = ledger_has_tx(view, &previous);
                 }
                 if (again)
                         try_orphans(g, &previous);
         }
-        lx_buf_clear(&scratch);
         ledger_view_unref(view);
         pump(g);
 }

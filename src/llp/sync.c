@@ -245,6 +245,17 @@ answer_of(unsigned type)
                                        : LLP_BLOB_PIECE;
 }
 
+/*
+ * What an answer may have at most. A block's limit may be raised while we are behind: who then sends more
+ * than twice of what we know of is asked again when we know more.
+ */
+static size_t
+answer_max(const struct llp_sync *sync, unsigned type)
+{
+        return type == LLP_GET_BLOCKS ? 2 * SERVE_BLOCKS_BYTES + 2 * sync->block_bytes
+                                      : LLP_SYNC_PIECE_MAX;
+}
+
 static enum lx_err
 take_answer(
     struct llp_sync *sync, uint32_t handle, unsigned type, const uint8_t *bytes, size_t len)
@@ -261,8 +272,12 @@ take_answer(
                 return LX_OK; /* It came too late: somebody else was asked. */
         if (answer_of(ask->type) != type || answer.number != ask->next)
                 return LX_ERR_FORMAT;
-        if (ask->bytes.len + answer.bytes.len > ANSWER_MAX)
-                return LX_ERR_RANGE;
+        if (ask->bytes.len + answer.bytes.len > answer_max(sync, ask->type)) {
+                llp_sync_punish(sync, handle, 10, "an answer of more than %zu bytes",
+                    answer_max(sync, ask->type));
+                fail_ask(sync, ask, false);
+                return LX_OK;
+        }
         lx_buf_append(&ask->bytes, answer.bytes.p, answer.bytes.len);
         ask->next++;
         ask->deadline_ms = sync->now_ms + LLP_SYNC_TIMEOUT_MS;
@@ -334,6 +349,7 @@ llp_sync_look(struct llp_sync *sync)
         struct ledger_view *view = ledger_view_new(sync->options.ledger);
 
         sync->tip = ledger_view_header(view)->height;
+        sync->block_bytes = (size_t)ledger_view_params(view)->value[SIGCHAIN_BLOCK_BYTES];
         if (sync->verified.height <= sync->tip)
                 begin_at(sync, view);
         llp_sync_pop_ahead(sync);
@@ -384,6 +400,17 @@ llp_sync_pump(struct llp_sync *sync)
 
 /* ---- from outside ------------------------------------------------------------------------------ */
 
+/* What an import left that is not gone on with. */
+static void
+drop_import(struct llp_sync *sync)
+{
+        struct lx_why why = {{0}};
+        enum lx_err err = ledger_import_drop(sync->options.ledger, &why);
+
+        if (err != LX_OK)
+                llp_sync_fail(sync, err, &why);
+}
+
 struct llp_sync *
 llp_sync_new(const struct llp_sync_options *options)
 {
@@ -392,6 +419,8 @@ llp_sync_new(const struct llp_sync_options *options)
         sync->options = *options;
         sync->ahead = lx_alloc_array(LLP_SYNC_AHEAD_MAX, sizeof(*sync->ahead));
         llp_sync_look(sync);
+        if (options->mode == LLP_SYNC_FULL)
+                drop_import(sync);
         return sync;
 }
 

@@ -377,10 +377,9 @@ run_commit(struct lx_job *lx)
 static void
 commit_failed(struct llp_sync *sync, struct commit_job *job)
 {
-        if (job->err == LX_ERR_ABSENT && !lx_hash_is_zero(&job->missing)) {
-                (void)llp_sync_fetch_blob(sync, LEDGER_BLOB_MANIFEST, &job->missing);
+        if (job->err == LX_ERR_ABSENT && !lx_hash_is_zero(&job->missing) &&
+            llp_sync_fetch_blob(sync, LEDGER_BLOB_MANIFEST, &job->missing))
                 return;
-        }
         if (job->err != LX_ERR_BUSY)
                 llp_sync_fail(sync, job->err, &job->why);
 }

@@ -15,7 +15,6 @@
 
 #define RUN_HEADERS_MAX 128         /* asked for at once */
 #define RUNS_MAX 8                  /* requests of headers side by side */
-#define ANSWER_MAX (72ull << 20)    /* bytes of one answer: one block of the largest size and more */
 #define BLOCKS_MAX 64               /* of one request */
 #define SERVE_BLOCKS_BYTES (1u << 20) /* an answer ends with the block that passes this */
 #define CHECK_TXS 64                /* signatures of so many transactions are one job */
@@ -141,6 +140,7 @@ struct llp_sync {
         uint64_t lag_since_ms; /* 0: nobody claims more than we verified */
 
         uint64_t tip;          /* height of the newest view */
+        size_t block_bytes;    /* limit of a block's transactions then */
         struct ledger_header verified; /* the highest header that was verified */
         struct lx_hash verified_hash;
         struct merkle_frontier history; /* over the headers up to verified */

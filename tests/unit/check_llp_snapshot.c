@@ -214,6 +214,40 @@ START_TEST(test_killed)
 }
 END_TEST
 
+/* Begun from a snapshot, gone on with from block 0: nothing of the import is left. */
+START_TEST(test_other_way)
+{
+        struct rich r;
+        struct world w;
+        struct world_node *node;
+        struct lx_why why = {{0}};
+        struct ledger_view *view;
+        uint64_t heights[64];
+        size_t count = 0;
+
+        rich_init(&r, 3000, 20);
+        world_init(&w, 30);
+        (void)add_server(&w, &r, NULL);
+        node = world_add(&w, &r.genesis);
+        world_start(node, LLP_SYNC_SNAPSHOT, INTERVAL);
+        (void)world_run(&w, node, 1000, 1500);
+        ck_assert_uint_eq(kit_ledger_tip(&node->kit, NULL), 0);
+        world_stop(node);
+        kit_ledger_reopen(&node->kit);
+        world_start(node, LLP_SYNC_FULL, INTERVAL);
+        ck_assert(world_run(&w, node, kit_ledger_tip(&r.kit, NULL), 120000));
+        view = ledger_view_new(node->kit.ledger);
+        ck_assert_uint_eq(ledger_view_pruned_below(view), 0);
+        ck_assert_int_eq(ledger_get_history(view, SIGCHAIN_KIND_PARAMS, NULL, 0, 1000, heights, 64, &count), LX_OK);
+        ck_assert_uint_eq(count, 1);
+        ledger_view_unref(view);
+        ck_assert_msg(
+            ledger_check_all(node->kit.ledger, NULL, NULL, NULL, &why) == LX_OK, "%s", why.text);
+        world_clear(&w);
+        rich_clear(&r);
+}
+END_TEST
+
 /* The one that serves it goes away and another, which has pruned that height, stays: it begins anew. */
 START_TEST(test_moved_on)
 {
@@ -306,7 +340,7 @@ int
 main(void)
 {
         const TTest *const cases[] = {test_snapshot, test_liar_pieces, test_liar_blobs, test_staller,
-            test_liar_offer, test_killed, test_moved_on, test_no_offer, test_manifests, NULL};
+            test_liar_offer, test_killed, test_other_way, test_moved_on, test_no_offer, test_manifests, NULL};
 
         if (lx_crypto_init() != LX_OK)
                 return 1;
