@@ -216,6 +216,8 @@ sigchain_genesis_decode(const uint8_t *bytes, size_t len, struct sigchain_genesi
         if (rd.err == LX_OK && out_genesis->network[0] == '\0')
                 lx_reader_fail(&rd, LX_ERR_RANGE);
         out_genesis->time_ms = lx_read_u64(&rd);
+        if (out_genesis->time_ms > SIGCHAIN_TIME_MAX)
+                lx_reader_fail(&rd, LX_ERR_RANGE);
         sigchain_params_defaults(&out_genesis->params);
         read_params(&rd, &out_genesis->params);
         set = lx_read_var16(&rd, SIGCHAIN_VALSET_BYTES_MAX);

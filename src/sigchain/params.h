@@ -5,7 +5,7 @@
  * name, default, minimum, maximum, whether it stays as genesis has it). They are state (kind PARAMS),
  * changed by parameter-update, which names those that change. A newer program knows more of them: a
  * document or state without one means its default.
- * Genesis document, canonical binary: u8 version 1, str8 network name, u64 time (ms), parameters,
+ * Genesis document, canonical binary: u8 version 1, str8 network name, u64 time (ms, up to 9999), parameters,
  * validator set (var16), token: str8 name, u8 decimals, u64 supply; u16 allocations, each genesis
  * id and u64 amount (sum = supply), ids rising strictly; eid prefix (4 bytes, a ULA /32: fd...); u16
  * root prefixes, rising strictly, each u32 instance, u8 family, 16 bytes, u8 bits, owner. The chain
@@ -65,6 +65,7 @@ sigchain_params_change(const uint8_t *bytes, size_t len, struct sigchain_params 
 #define SIGCHAIN_ALLOCATIONS_MAX 256
 #define SIGCHAIN_ROOTS_MAX 256
 #define SIGCHAIN_GENESIS_MAX (64u * 1024)
+#define SIGCHAIN_TIME_MAX 253402300799999u /* ms: the end of the year 9999 */
 
 struct sigchain_allocation {
         struct lx_hash genesis;

@@ -836,6 +836,9 @@ spoil_genesis(struct sigchain_genesis *g, int how)
         case 16:
                 g->root[0].prefix[15] = 1;
                 break;
+        case 17:
+                g->time_ms = SIGCHAIN_TIME_MAX + 1;
+                break;
         default:
                 ck_abort();
         }
@@ -846,7 +849,7 @@ START_TEST(genesis_documents)
         static const enum lx_err want[] = {LX_ERR_RANGE, LX_ERR_FORMAT, LX_ERR_RANGE, LX_ERR_RANGE,
             LX_ERR_RANGE, LX_ERR_FORMAT, LX_ERR_RANGE, LX_ERR_RANGE, LX_ERR_RANGE, LX_ERR_FORMAT,
             LX_ERR_FORMAT, LX_ERR_FORMAT, LX_ERR_FORMAT, LX_ERR_RANGE, LX_ERR_RANGE, LX_ERR_FORMAT,
-            LX_ERR_FORMAT};
+            LX_ERR_FORMAT, LX_ERR_RANGE};
         static struct world w;
         static struct sigchain_genesis g;
         struct lx_writer wr = lx_writer_init(buffer, sizeof(buffer));
