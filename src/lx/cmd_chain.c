@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "crypto/hash.h"
 #include "crypto/tags.h"
+#include "ledger/chain_file.h"
 #include "ledger/genesis_json.h"
 #include "lx/signer.h"
 #include "merkle/log.h"
@@ -17,7 +18,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAGIC "LXCHAIN1"
 #define CHAIN_FILE_MAX (1u << 30)
 #define GENESIS_JSON_MAX (1u << 20)
 #define DAY_MS (24ull * 3600 * 1000)
@@ -259,31 +259,48 @@ cmd_chain_drop(struct lx *lx)
 /* ---- chain files ------------------------------------------------------------------------------- */
 
 static bool
-append_hex(struct lx_buf *out, const char *hex, unsigned length_bytes)
+append_hex(struct lx_buf *out, const char *hex)
 {
         size_t len = strlen(hex) / 2;
-        uint8_t be[4] = {(uint8_t)(len >> 24), (uint8_t)(len >> 16), (uint8_t)(len >> 8), (uint8_t)len};
 
-        lx_buf_append(out, be + 4 - length_bytes, length_bytes);
-        if (!lx_unhex(hex, 2 * len, lx_buf_reserve(out, len + 1), len))
+        if (!lx_unhex(hex, strlen(hex), lx_buf_reserve(out, len + 1), len))
                 return false;
         lx_buf_add(out, len);
         return true;
 }
 
+/* One header of the node's answer: header, certificate and set, one after the other in @bytes. */
+static bool
+append_header(struct lx_buf *out, struct lx_buf *bytes, const json_t *o)
+{
+        size_t cert, set;
+
+        lx_buf_reset(bytes);
+        if (!append_hex(bytes, lx_str(o, "header")))
+                return false;
+        cert = bytes->len;
+        if (!append_hex(bytes, lx_str(o, "cert")))
+                return false;
+        set = bytes->len;
+        return append_hex(bytes, lx_str(o, "valset")) &&
+            ledger_chain_file_add(out, LX_SPAN(bytes->p, cert), LX_SPAN(bytes->p + cert, set - cert),
+                LX_SPAN(bytes->p + set, bytes->len - set)) == LX_OK;
+}
+
 static bool
 append_headers(struct lx_buf *out, json_t *list, uint64_t *height)
 {
+        struct lx_buf bytes = {0};
+        bool ok = true;
         size_t i;
         json_t *o;
 
         json_array_foreach(list, i, o) {
-                if (!append_hex(out, lx_str(o, "header"), 0) || !append_hex(out, lx_str(o, "cert"), 4) ||
-                    !append_hex(out, lx_str(o, "valset"), 2))
-                        return false;
+                ok = ok && append_header(out, &bytes, o);
                 *height = lx_num(o, "height") + 1;
         }
-        return true;
+        lx_buf_clear(&bytes);
+        return ok;
 }
 
 int
@@ -292,7 +309,6 @@ cmd_chain_export(struct lx *lx)
         struct lx_buf out = {0};
         struct lx_hash chain_id;
         uint64_t from, to, next;
-        uint8_t be[8];
         json_t *o = NULL;
         int status = LX_EXIT_TRUE;
         enum lx_err err;
@@ -312,12 +328,7 @@ cmd_chain_export(struct lx *lx)
                 return status;
         }
         json_decref(o);
-        lx_buf_append(&out, MAGIC, 8);
-        lx_buf_append(&out, chain_id.b, LX_HASH_LEN);
-        lx_put_be64(be, from);
-        lx_buf_append(&out, be, 8);
-        lx_put_be64(be, to - from + 1);
-        lx_buf_append(&out, be, 8);
+        ledger_chain_file_begin(&out, &chain_id, from, to - from + 1);
         while (next <= to && status == LX_EXIT_TRUE) {
                 uint64_t count = to - next + 1 < 500 ? to - next + 1 : 500;
 
@@ -386,28 +397,21 @@ verify_one(struct run *r, const struct ledger_header *h, struct lx_span cert)
 }
 
 static enum lx_err
-verify_run(struct run *r, struct lx_reader *rd, uint64_t first, uint64_t count, uint64_t *out_height)
+verify_run(struct run *r, struct lx_reader *rd, struct ledger_chain_file *file)
 {
-        struct ledger_header h;
         enum lx_err err = LX_OK;
 
-        for (uint64_t i = 0; i < count && err == LX_OK; i++) {
-                struct lx_span bytes = lx_read_span(rd, LEDGER_HEADER_LEN);
-                struct lx_span cert = lx_read_var32(rd, LEDGER_CERT_MAX);
-                struct lx_span set = lx_read_var16(rd, SIGCHAIN_VALSET_BYTES_MAX);
+        while (err == LX_OK && ledger_chain_file_has_more(file)) {
+                struct ledger_chain_item item;
 
-                *out_height = first + i;
-                if (rd->err != LX_OK)
-                        return rd->err;
-                err = ledger_header_decode(bytes.p, bytes.len, &h);
-                if (err == LX_OK && set.len > 0) {
-                        sigchain_valset_hash(&lx_crypto_ops()->hash, set.p, set.len, &r->set_hash);
-                        err = sigchain_valset_decode(set.p, set.len, r->set);
+                err = ledger_chain_file_next(rd, file, &item);
+                if (err == LX_OK && item.set.len > 0) {
+                        sigchain_valset_hash(
+                            &lx_crypto_ops()->hash, item.set.p, item.set.len, &r->set_hash);
+                        err = sigchain_valset_decode(item.set.p, item.set.len, r->set);
                 }
-                if (err == LX_OK && h.height != first + i)
-                        err = LX_ERR_FORMAT;
                 if (err == LX_OK)
-                        err = verify_one(r, &h, cert);
+                        err = verify_one(r, &item.header, item.cert);
         }
         return err == LX_OK ? lx_reader_end(rd) : err;
 }
@@ -419,37 +423,31 @@ cmd_chain_verify(struct lx *lx)
         struct run r = {.check = &check, .set = lx_alloc(sizeof(*r.set)), .first = true};
         struct lx_buf in = {0};
         struct lx_reader rd;
-        struct lx_hash chain_id;
-        struct lx_span magic;
-        uint64_t first, count, height = 0;
+        struct ledger_chain_file file;
         char hex[65];
         int status = lx_check_begin(lx, &check);
         enum lx_err err = lx_file_read(lx->args[0], CHAIN_FILE_MAX, &in, &lx->why);
 
         rd = lx_reader_init(in.p, in.len);
-        magic = lx_read_span(&rd, 8);
-        chain_id = lx_read_hash(&rd);
-        first = lx_read_u64(&rd);
-        count = lx_read_u64(&rd);
         if (err != LX_OK) {
                 lx_why_set(&lx->why, "cannot read %s: %s", lx->args[0], lx_err_text(err));
                 status = lx_fail(lx, err == LX_ERR_IO ? LX_EXIT_IO : LX_EXIT_USAGE, NULL);
-        } else if (rd.err != LX_OK || memcmp(magic.p, MAGIC, 8) != 0) { /* public */
+        } else if (ledger_chain_file_open(&rd, &file) != LX_OK) {
                 status = lx_fail(lx, LX_EXIT_USAGE, "%s is no chain file", lx->args[0]);
-        } else if (check.anchored && !lx_hash_eq(&chain_id, &check.trust.chain_id)) {
+        } else if (check.anchored && !lx_hash_eq(&file.chain_id, &check.trust.chain_id)) {
                 status = lx_fail(lx, LX_EXIT_FALSE, "the file is of another network than the one you trust");
         } else {
-                r.complete = first == 0;
-                err = verify_run(&r, &rd, first, count, &height);
+                r.complete = file.first == 0;
+                err = verify_run(&r, &rd, &file);
                 if (err != LX_OK)
                         status = lx_fail(lx, LX_EXIT_FALSE, "header %llu does not verify: %s",
-                            (unsigned long long)height, lx_err_text(err));
+                            (unsigned long long)(r.first ? file.first : r.last.height + 1), lx_err_text(err));
         }
         if (status == LX_EXIT_TRUE && lx->json)
-                lx_print_json(json_pack("{s:I,s:I,s:s,s:b}", "first", (json_int_t)first, "last",
+                lx_print_json(json_pack("{s:I,s:I,s:s,s:b}", "first", (json_int_t)file.first, "last",
                     (json_int_t)r.last.height, "hash", lx_hex_of(&r.last_hash, hex), "proven", (int)r.anchored));
         else if (status == LX_EXIT_TRUE)
-                printf("%llu headers verify, up to height %llu, hash %s%s\n", (unsigned long long)count,
+                printf("%llu headers verify, up to height %llu, hash %s%s\n", (unsigned long long)file.count,
                     (unsigned long long)r.last.height, lx_hex_of(&r.last_hash, hex),
                     r.anchored ? "; your trusted header is among them" : "; your trusted header is not among them");
         if (status == LX_EXIT_TRUE && !r.anchored && lx->verify)

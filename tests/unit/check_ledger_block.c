@@ -8,6 +8,7 @@
 #include "crypto/secret.h"
 #include "crypto/sign.h"
 #include "kit/chain.h"
+#include "ledger/chain_file.h"
 #include "merkle/proof.h"
 #include "sigchain/manifest.h"
 #include "sigchain/object.h"
@@ -500,6 +501,73 @@ START_TEST(parameters_act_at_the_next_height)
 }
 END_TEST
 
+/* ---- chain files ------------------------------------------------------------------------------- */
+
+/* A file of three blocks: read again, refused at every cut, with another chain id, height, or magic. */
+START_TEST(chain_files)
+{
+        struct lx_buf file = {0}, cert = {0}, set = {0}, tx = {0};
+        struct ledger_view *view;
+        struct ledger_chain_file head;
+        struct ledger_chain_item item;
+        struct lx_reader rd;
+        size_t cut;
+
+        begin("");
+        for (int i = 0; i < 2; i++) {
+                many_raws(&author[0], 1, 5, &tx);
+                add_block(&tx, 1);
+        }
+        view = ledger_view_new(kit.ledger);
+        ledger_chain_file_begin(&file, ledger_chain_id(kit.ledger), 1, 3);
+        for (uint64_t h = 1; h <= 3; h++) {
+                struct ledger_header header;
+                uint8_t bytes[LEDGER_HEADER_LEN];
+
+                ck_assert_int_eq(ledger_get_header(view, h, &header), LX_OK);
+                ledger_header_encode(&header, bytes);
+                lx_buf_reset(&cert);
+                lx_buf_reset(&set);
+                ck_assert_int_eq(ledger_get_cert(view, h, &cert), LX_OK);
+                if (h == 1)
+                        ck_assert_int_eq(ledger_get_valset(view, &header.valset, &set), LX_OK);
+                ck_assert_int_eq(ledger_chain_file_add(&file, LX_SPAN(bytes, sizeof(bytes)),
+                                     lx_buf_span(&cert), lx_buf_span(&set)),
+                    LX_OK);
+        }
+        ledger_view_unref(view);
+        for (cut = 0; cut <= file.len; cut++) {
+                uint8_t *copy = lx_memdup(file.p, cut);
+                uint64_t seen = 0;
+                enum lx_err err;
+
+                rd = lx_reader_init(copy, cut);
+                err = ledger_chain_file_open(&rd, &head);
+                while (err == LX_OK && ledger_chain_file_has_more(&head)) {
+                        err = ledger_chain_file_next(&rd, &head, &item);
+                        if (err == LX_OK)
+                                ck_assert_uint_eq(item.header.height, ++seen);
+                }
+                ck_assert_int_eq(err == LX_OK, cut == file.len);
+                lx_free(copy);
+        }
+        for (size_t at = 0; at < 56; at++) {
+                file.p[at] ^= 1;
+                rd = lx_reader_init(file.p, file.len);
+                if (ledger_chain_file_open(&rd, &head) == LX_OK && at < 48)
+                        ck_assert_int_eq(ledger_chain_file_next(&rd, &head, &item), LX_ERR_FORMAT);
+                file.p[at] ^= 1;
+        }
+        ck_assert_int_eq(
+            ledger_chain_file_add(&file, LX_SPAN(file.p, 10), LX_SPAN(NULL, 0), LX_SPAN(NULL, 0)),
+            LX_ERR_RANGE);
+        lx_buf_clear(&file);
+        lx_buf_clear(&cert);
+        lx_buf_clear(&set);
+        end();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -507,7 +575,7 @@ main(void)
             insertions_of_a_block_are_limited, a_damaged_manifest_is_no_index,
             operations_of_a_block_are_limited, operations_of_a_chain_are_limited,
             bytes_of_a_block_are_limited, headers_say_what_executing_gives,
-            parameters_act_at_the_next_height, NULL};
+            parameters_act_at_the_next_height, chain_files, NULL};
 
         return lx_crypto_init() == LX_OK ? unit_main("ledger blocks", cases, 60) : 1;
 }
