@@ -129,6 +129,8 @@ create_chain(struct lx *lx, struct lx_signer *signer, const struct lx_kdf *kdf,
         lx_field_u64(o, "stamp", SIGCHAIN_FIXED, stamp);
         lx_ops_create(ops, SIGCHAIN_CRYPTO, o);
         if (err == LX_OK)
+                err = lx_add_fee_account(lx, signer, ops);
+        if (err == LX_OK)
                 err = lx_submit(lx, signer, ops, &how, out_receipt);
         lx_ops_clear(ops);
         lx_free(ops);

@@ -218,6 +218,8 @@ lx_submit(struct lx *lx, struct lx_signer *signer, const struct lx_ops *ops,
                         err = LX_ERR_EXISTS;
                 }
                 if (err == LX_OK)
+                        err = lx_set_fee(lx, signer, tx);
+                if (err == LX_OK)
                         err = sign(lx, signer, how, tx);
                 if (err == LX_OK)
                         err = hand_in(lx, tx, out_receipt);

@@ -40,6 +40,15 @@ struct lx_submit_how {
         const struct lx_secret *recovery;  /* signed by this key in place of the chain's */
         bool first;                        /* sequence 0: also signed by the name key */
 };
+/**
+ * Fee and fee account that the network asks for, for the operations of @tx: from the signer's account of
+ * the genesis token that holds most. Nothing where the network asks for none, or for a first transaction.
+ */
+LX_MUST_CHECK enum lx_err lx_set_fee(
+    struct lx *lx, const struct lx_signer *signer, struct sigchain_tx *tx);
+/** Where the network asks for fees, append the creation of an account to pay them from. */
+LX_MUST_CHECK enum lx_err lx_add_fee_account(
+    struct lx *lx, const struct lx_signer *signer, struct lx_ops *ops);
 /** Build, sign, hand in, wait. Progress is the node's. */
 LX_MUST_CHECK enum lx_err lx_submit(struct lx *lx, struct lx_signer *signer, const struct lx_ops *ops,
     const struct lx_submit_how *how, struct lx_receipt *out_receipt);
