@@ -293,6 +293,29 @@ START_TEST(malformed_transactions)
 }
 END_TEST
 
+/* Evidence: all that follows the chain id; nothing is left over, and nothing is signed. */
+START_TEST(evidence_transactions)
+{
+        static struct sigchain_tx tx;
+        struct lx_hash chain_id = unit_hash(1);
+        struct lx_writer wr = lx_writer_init(buffer, sizeof(buffer));
+        struct lx_hash id;
+
+        lx_write_u8(&wr, SIGCHAIN_TX_EVIDENCE);
+        lx_write_hash(&wr, &chain_id);
+        lx_write_bytes(&wr, "evidence", 8);
+        for (size_t cut = 0; cut <= 33; cut++)
+                ck_assert_int_ne(sigchain_tx_decode(world_ops(), buffer, cut, &tx), LX_OK);
+        ck_assert_int_eq(sigchain_tx_decode(world_ops(), buffer, wr.len, &tx), LX_OK);
+        ck_assert_uint_eq(tx.evidence.len, 8);
+        ck_assert_uint_eq(tx.op_count, 0);
+        sigchain_tx_id(world_ops(), buffer, wr.len, &id);
+        ck_assert(lx_hash_eq(&id, &tx.id) && lx_hash_eq(&id, &tx.genesis));
+        ck_assert_int_eq(sigchain_tx_verify(lx_crypto_ops(), &tx), LX_ERR_SIGNATURE);
+        check_flips(tx_codec, buffer, wr.len);
+}
+END_TEST
+
 /* The id covers all but the witnesses; each signature covers the id and its role. */
 START_TEST(ids_and_signatures)
 {
@@ -981,10 +1004,10 @@ int
 main(void)
 {
         const TTest *const cases[] = {transactions, limits_of_transactions, malformed_transactions,
-            ids_and_signatures, operations, limits_of_operations, states, text_is_utf8,
-            limits_of_objects, malformed_registers, validator_sets, signatures_of_a_set, parameters,
-            genesis_documents, manifests, manifest_paths, manifest_order_and_limits,
-            the_table_of_standards, NULL};
+            evidence_transactions, ids_and_signatures, operations, limits_of_operations, states,
+            text_is_utf8, limits_of_objects, malformed_registers, validator_sets,
+            signatures_of_a_set, parameters, genesis_documents, manifests, manifest_paths,
+            manifest_order_and_limits, the_table_of_standards, NULL};
 
         return unit_main("sigchain codecs", cases, 60);
 }

@@ -131,6 +131,39 @@ START_TEST(an_update_works_once)
 }
 END_TEST
 
+/* A key that evidence convicted is in no later set. */
+START_TEST(convicted_keys_stay_out)
+{
+        struct lx_buf three = {0};
+        uint8_t height[8] = {0};
+
+        begin();
+        world_set(&w, 3, &three);
+        world_put(&w, SIGCHAIN_KIND_CONVICTED, w.set.v[2].key.b, 32, height, sizeof(height));
+        draft_refuse(update(SIGCHAIN_OP_VALIDATOR_UPDATE, 50, lx_buf_span(&three), 4, false),
+            LX_ERR_RULE, "validators");
+        three.len = 0;
+        world_set(&w, 2, &three);
+        draft_accept(update(SIGCHAIN_OP_VALIDATOR_UPDATE, 50, lx_buf_span(&three), 4, false));
+        lx_buf_clear(&three);
+        world_end(&w);
+}
+END_TEST
+
+/* Evidence is the ledger's own business: as a transaction of a chain it is refused. */
+START_TEST(evidence_belongs_to_no_chain)
+{
+        struct draft *d;
+
+        begin();
+        d = draft_new(&w, &a);
+        d->tx.version = SIGCHAIN_TX_EVIDENCE;
+        d->tx.evidence = LX_SPAN("x", 1);
+        draft_refuse(d, LX_ERR_RULE, "evidence");
+        world_end(&w);
+}
+END_TEST
+
 START_TEST(parameters_change_by_certificate)
 {
         static const struct {
@@ -299,9 +332,9 @@ int
 main(void)
 {
         const TTest *const cases[] = {validators_follow_validators, an_update_works_once,
-            parameters_change_by_certificate, nodes_are_admitted_by_certificate,
-            genesis_makes_the_first_state, genesis_with_a_bad_prefix_is_refused, thirds_are_exact,
-            NULL};
+            convicted_keys_stay_out, evidence_belongs_to_no_chain, parameters_change_by_certificate,
+            nodes_are_admitted_by_certificate, genesis_makes_the_first_state,
+            genesis_with_a_bad_prefix_is_refused, thirds_are_exact, NULL};
 
         return unit_main("sigchain updates", cases, 60);
 }
