@@ -85,7 +85,7 @@ sigchain_object_encode(const struct sigchain_object *object, struct lx_writer *w
         if (object->count == 0 || object->count > SIGCHAIN_FIELDS_MAX)
                 lx_writer_fail(wr, LX_ERR_RANGE);
         lx_write_u8(wr, (uint8_t)object->count);
-        for (size_t i = 0; i < object->count; i++) {
+        for (size_t i = 0; i < object->count && i < SIGCHAIN_FIELDS_MAX; i++) {
                 const struct sigchain_field *field = &object->field[i];
 
                 if (!name_is_valid(field->name))

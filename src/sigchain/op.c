@@ -32,7 +32,7 @@ write_entries(const struct sigchain_op_append *append, struct lx_writer *wr)
                 lx_writer_fail(wr, LX_ERR_RANGE);
         lx_write_hash(wr, &append->address);
         lx_write_u8(wr, (uint8_t)append->count);
-        for (size_t i = 0; i < append->count; i++) {
+        for (size_t i = 0; i < append->count && i < SIGCHAIN_ENTRIES_MAX; i++) {
                 if (append->entry[i].len == 0 || append->entry[i].len > SIGCHAIN_ENTRY_MAX)
                         lx_writer_fail(wr, LX_ERR_RANGE);
                 lx_write_var16(wr, append->entry[i]);

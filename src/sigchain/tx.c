@@ -27,7 +27,7 @@ sigchain_tx_encode_core(const struct sigchain_tx *tx, struct lx_writer *wr)
         lx_write_u64(wr, tx->fee);
         lx_write_hash(wr, &tx->fee_account);
         lx_write_u8(wr, (uint8_t)tx->op_count);
-        for (size_t i = 0; i < tx->op_count; i++) {
+        for (size_t i = 0; i < tx->op_count && i < SIGCHAIN_OPS_MAX; i++) {
                 lx_write_u8(wr, tx->op[i].type);
                 lx_write_var16(wr, tx->op[i].body);
         }
@@ -42,7 +42,7 @@ sigchain_tx_encode(const struct sigchain_tx *tx, struct lx_writer *wr)
         if (tx->witness_count == 0 || tx->witness_count > SIGCHAIN_WITNESSES_MAX)
                 lx_writer_fail(wr, LX_ERR_RANGE);
         lx_write_u8(wr, (uint8_t)tx->witness_count);
-        for (size_t i = 0; i < tx->witness_count; i++) {
+        for (size_t i = 0; i < tx->witness_count && i < SIGCHAIN_WITNESSES_MAX; i++) {
                 lx_write_u8(wr, (uint8_t)tx->witness[i].role);
                 lx_write_bytes(wr, tx->witness[i].key.b, LX_PUBKEY_LEN);
                 lx_write_bytes(wr, tx->witness[i].sig.b, LX_SIG_LEN);

@@ -14,7 +14,7 @@ sigchain_valset_encode(const struct sigchain_valset *set, struct lx_writer *wr)
         if (set->count == 0 || set->count > SIGCHAIN_VALIDATORS_MAX)
                 lx_writer_fail(wr, LX_ERR_RANGE);
         lx_write_u16(wr, (uint16_t)set->count);
-        for (size_t i = 0; i < set->count; i++) {
+        for (size_t i = 0; i < set->count && i < SIGCHAIN_VALIDATORS_MAX; i++) {
                 lx_write_bytes(wr, set->v[i].key.b, LX_PUBKEY_LEN);
                 lx_write_u64(wr, set->v[i].power);
                 lx_write_str8(wr, set->v[i].name);

@@ -315,6 +315,16 @@ get_page(void *arg, const uint8_t key[MERKLE_PAGE_KEY_LEN], struct lx_buf *out)
 
 static struct pages pages;
 
+static void
+drop_pages(void)
+{
+        for (size_t i = 0; i < pages.count; i++) {
+                lx_buf_clear(&pages.key[i]);
+                lx_buf_clear(&pages.page[i]);
+        }
+        pages.count = 0;
+}
+
 /* A tree of 30 made-up leaves and @key with @value (zero: not there); its root, and the proof. */
 static struct lx_hash
 make_tree(
@@ -343,6 +353,7 @@ make_tree(
         merkle_proof_encode(&proof, &wr);
         *out_len = wr.len;
         merkle_state_free(tree);
+        drop_pages();
         return root.hash;
 }
 
@@ -419,8 +430,7 @@ START_TEST(absence)
                 size_t proof_len;
                 struct input input;
 
-                pages.count = 0;
-                memset(&pages, 0, sizeof(pages));
+                drop_pages();
                 sigchain_state_key(ops(), SIGCHAIN_KIND_REGISTER, address.b, 32, &key);
                 root = make_tree(&key, &none, proof, &proof_len);
                 if ((ends & 1u << proof[0]) != 0)
@@ -479,8 +489,7 @@ START_TEST(digests_of_a_publisher)
         ck_assert_int_ne(ask_index(input.part), LXV_OK);
         ck_assert_int_ne(
             lxv_index_check(&CRYPTO, root.b, digest.b, NULL, 0, input.part[3]), LXV_OK);
-        pages.count = 0;
-        memset(&pages, 0, sizeof(pages));
+        drop_pages();
         value = (struct lx_hash){{0}};
         root = make_tree(&digest, &value, proof, &proof_len);
         ck_assert_int_eq(
