@@ -418,13 +418,25 @@ resume(struct llp_peer *peer)
         lx_buf_clear(&held);
 }
 
+/*
+ * When the other side is dead: a frame took too long; or a ping was not answered, and no frame is under way that
+ * the answer may have to wait for.
+ */
+static uint64_t
+dead_at(const struct llp_peer *peer)
+{
+        if (peer->inside_since_ms > 0)
+                return peer->inside_since_ms + LLP_PEER_FRAME_MS;
+        return peer->ping_open ? peer->ping_sent_ms + LLP_PEER_PONG_MS : UINT64_MAX;
+}
+
 static void
 tick_open(struct llp_peer *peer, uint64_t now_ms)
 {
-        if (peer->inside_since_ms > 0 && now_ms >= peer->inside_since_ms + LLP_PEER_FRAME_MS)
+        if (now_ms >= dead_at(peer) && peer->inside_since_ms > 0)
                 peer_fail(peer, LLP_END_TIMEOUT, LLP_BYE_TIMEOUT, "a frame took longer than %u s",
                     LLP_PEER_FRAME_MS / 1000);
-        else if (peer->ping_open && now_ms >= peer->ping_sent_ms + LLP_PEER_PONG_MS)
+        else if (now_ms >= dead_at(peer))
                 peer_fail(peer, LLP_END_TIMEOUT, LLP_BYE_TIMEOUT, "no answer to a ping in %u s",
                     LLP_PEER_PONG_MS / 1000);
         else if (peer->state == LLP_PEER_READY)
@@ -470,11 +482,8 @@ llp_peer_deadline_ms(const struct llp_peer *peer)
                 return at;
         if (peer->pause_until_ms > 0)
                 at = earlier(at, peer->pause_until_ms);
-        if (peer->inside_since_ms > 0)
-                at = earlier(at, peer->inside_since_ms + LLP_PEER_FRAME_MS);
-        if (peer->ping_open)
-                at = earlier(at, peer->ping_sent_ms + LLP_PEER_PONG_MS);
-        else if (peer->state == LLP_PEER_READY)
+        at = earlier(at, dead_at(peer));
+        if (peer->state == LLP_PEER_READY && !peer->ping_open)
                 at = earlier(at, peer->next_ping_ms);
         return at;
 }

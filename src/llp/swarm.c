@@ -346,8 +346,13 @@ llp_swarm_output(struct llp_swarm *swarm, uint32_t peer, uint8_t *out, size_t ca
         if (slot == NULL || slot->machine == NULL)
                 return 0;
         len = llp_peer_output(slot->machine, out, cap, now_ms);
-        if (llp_peer_state(slot->machine) == LLP_PEER_CLOSED)
+        if (llp_peer_state(slot->machine) == LLP_PEER_CLOSED) {
                 swarm_settle(slot);
+        } else if (slot->hungry && llp_peer_has_room(slot->machine, LLP_BLOCK)) {
+                slot->hungry = false;
+                if (swarm->options.on_room != NULL)
+                        swarm->options.on_room(swarm->options.arg, peer, now_ms);
+        }
         return len;
 }
 

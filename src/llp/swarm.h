@@ -67,6 +67,8 @@ struct llp_swarm_options {
         void (*on_down)(void *arg, uint32_t peer, uint64_t now_ms);
         enum lx_err (*on_message)(void *arg, uint32_t peer, unsigned type, const uint8_t *bytes,
             size_t len, uint64_t now_ms);
+        /* bulk found no room (net->has_room, net->send), and there is some again; never inside those */
+        void (*on_room)(void *arg, uint32_t peer, uint64_t now_ms);
         /* there is a wish, and there was none; the shell looks soon, never inside this call */
         void (*on_wish)(void *arg);
         /* something for the log; may be NULL */

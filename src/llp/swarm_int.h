@@ -29,7 +29,7 @@ struct slot {
         struct llp_swarm *swarm;
         uint32_t peer;
         enum slot_state state;
-        bool inbound, up_told, wish_output, wish_close, addrs_asked;
+        bool inbound, up_told, wish_output, wish_close, addrs_asked, hungry;
         int target; /* number of its target, -1: none */
         struct llp_addr addr;
         struct llp_peer *machine; /* NULL while DIALLING */

@@ -108,6 +108,15 @@ on_message(
 }
 
 static void
+on_room(void *arg, uint32_t peer, uint64_t now_ms)
+{
+        struct llp_swarm_io *io = arg;
+
+        if (io->upper.on_room != NULL)
+                io->upper.on_room(io->upper.arg, peer, now_ms);
+}
+
+static void
 set_timer(struct llp_swarm_io *io, uint64_t at_ms, uint64_t now_ms)
 {
         if (at_ms == io->timer_ms)
@@ -496,6 +505,7 @@ make_swarm(struct llp_swarm_io *io)
         options.on_up = on_up;
         options.on_down = on_down;
         options.on_message = on_message;
+        options.on_room = on_room;
         options.on_wish = on_wish;
         options.on_event = on_event;
         options.listen_port = (uint16_t)io->port;

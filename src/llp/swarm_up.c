@@ -348,8 +348,12 @@ net_send(void *arg, uint32_t peer, unsigned type, const void *bytes, size_t len)
 {
         struct slot *slot = find_up(arg, peer);
 
-        if (slot == NULL || !llp_peer_send(slot->machine, type, bytes, len))
+        if (slot == NULL)
                 return false;
+        if (!llp_peer_send(slot->machine, type, bytes, len)) {
+                slot->hungry = true;
+                return false;
+        }
         swarm_wish_output(slot);
         return true;
 }
@@ -359,7 +363,12 @@ net_has_room(void *arg, uint32_t peer, unsigned type)
 {
         struct slot *slot = find_up(arg, peer);
 
-        return slot != NULL && llp_peer_has_room(slot->machine, type);
+        if (slot == NULL)
+                return false;
+        if (llp_peer_has_room(slot->machine, type))
+                return true;
+        slot->hungry = true;
+        return false;
 }
 
 static void

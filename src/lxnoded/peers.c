@@ -89,6 +89,15 @@ on_message(
         return peers->options.on_message(peers->options.arg, peer, type, bytes, len, now_ms);
 }
 
+static void
+on_room(void *arg, uint32_t peer, uint64_t now_ms)
+{
+        struct peers *peers = arg;
+
+        if (peers->options.on_room != NULL)
+                peers->options.on_room(peers->options.arg, peer, now_ms);
+}
+
 /* ---- options ------------------------------------------------------------------------------------ */
 
 /* Each line of @list to @add (NULL: only checked). */
@@ -152,6 +161,7 @@ open_swarm(struct peers *peers, const char *listen, struct lx_why *why)
                 .on_up = on_up,
                 .on_down = on_down,
                 .on_message = on_message,
+                .on_room = on_room,
                 .arg = peers}};
         enum lx_err err;
 

@@ -24,6 +24,8 @@ struct peers_options {
         void (*on_down)(void *arg, uint32_t peer, uint64_t now_ms);
         enum lx_err (*on_message)(void *arg, uint32_t peer, unsigned type, const uint8_t *bytes,
             size_t len, uint64_t now_ms);
+        /* bulk found no room towards the peer, and there is some again */
+        void (*on_room)(void *arg, uint32_t peer, uint64_t now_ms);
         void *arg;
 };
 

@@ -23,7 +23,7 @@ struct end {
         struct llp_swarm_io *io;
         uint8_t secret[32];
         uint32_t peer;
-        unsigned ups, bulk, votes;
+        unsigned ups, bulk, votes, rooms;
         unsigned bulk_at_vote; /* that had come before the vote */
         void (*on_change)(struct end *end);
         void *arg;
@@ -91,6 +91,13 @@ on_message(
         return LX_OK;
 }
 
+static void
+on_room(void *arg, uint32_t peer, uint64_t now_ms)
+{
+        (void)peer, (void)now_ms;
+        ((struct end *)arg)->rooms++;
+}
+
 static enum lx_err
 open_end(struct stage *stage, struct end *end, uint8_t key, const char *listen, const char *book,
     struct lx_why *why)
@@ -105,6 +112,7 @@ open_end(struct stage *stage, struct end *end, uint8_t key, const char *listen, 
                 .on_up = on_up,
                 .on_down = on_down,
                 .on_message = on_message,
+                .on_room = on_room,
                 .arg = end}};
 
         end->loop = stage->loop;
@@ -430,6 +438,8 @@ START_TEST(votes_overtake_bulk)
         flow.sent = fill_bulk(&stage->a);
         io_loop_run(stage->loop);
         ck_assert_uint_eq(stage->b.votes, 1);
+        ck_assert_uint_ge(stage->a.rooms, 10); /* told each time that there was place again */
+        ck_assert_uint_eq(stage->b.rooms, 0);
         /* The queue holds 8 of them; the vote came before most of those that were queued before it. */
         ck_assert_uint_le(stage->b.bulk_at_vote + 6, flow.sent_at_vote);
         io_stream_close(slow.in);

@@ -251,9 +251,14 @@ START_TEST(bad_payloads_end_it)
 {
         struct rogue *rogue = rogue_new(true);
 
+        uint8_t text[102] = {0, LLP_VOTE}, two[400];
+        size_t len = llp_sealer_seal(rogue->sealer, text, sizeof(text), two);
+
         rogue->pair->b.answer = LX_ERR_FORMAT;
-        rogue_say(rogue, LLP_VOTE, 100);
+        len += llp_sealer_seal(rogue->sealer, text, sizeof(text), two + len);
+        llp_peer_input(rogue->pair->b.peer, two, len, 1000);
         expect_end(rogue->pair->b.peer, LLP_END_RULE, "a bad vote of 100 bytes");
+        ck_assert_uint_eq(rogue->pair->b.count, 1); /* nothing more is heard of it */
         rogue_free(rogue);
 }
 END_TEST
@@ -414,9 +419,18 @@ END_TEST
 
 START_TEST(latency_is_measured)
 {
-        struct pair *pair = ready_pair();
+        struct pair *pair = pair_new(false);
         struct llp_peer_stats stats;
 
+        while (!pair->a.ready)
+                pair_carry(pair, &pair->a, &pair->b, SIZE_MAX),
+                    pair_carry(pair, &pair->b, &pair->a, SIZE_MAX);
+        pair_carry(pair, &pair->a, &pair->b, SIZE_MAX);
+        pair->now_ms += 200;
+        pair_settle(pair, SIZE_MAX);
+        llp_peer_get_stats(pair->a.peer, &stats);
+        ck_assert_uint_eq(stats.latency_ms, 200);
+        ck_assert_uint_eq(stats.latency_min_ms, 200);
         pair->now_ms += LLP_PEER_PING_MS;
         llp_peer_tick(pair->a.peer, pair->now_ms);
         pair_carry(pair, &pair->a, &pair->b, SIZE_MAX);
@@ -424,7 +438,7 @@ START_TEST(latency_is_measured)
         pair_settle(pair, SIZE_MAX);
         llp_peer_get_stats(pair->a.peer, &stats);
         ck_assert_uint_eq(stats.latency_ms, 123);
-        ck_assert_uint_eq(stats.latency_min_ms, 0);
+        ck_assert_uint_eq(stats.latency_min_ms, 123);
         pair_free(pair);
 }
 END_TEST
@@ -445,28 +459,42 @@ START_TEST(dead_peers_are_found)
 }
 END_TEST
 
+/* Feed the frame of @len bytes that is in the rogue's wire, a byte every @gap_ms; how many it took. */
+static size_t
+dribble(struct rogue *rogue, size_t len, uint64_t gap_ms, uint64_t *now)
+{
+        struct llp_peer *peer = rogue->pair->b.peer;
+        size_t at = 0;
+
+        for (; at < len && llp_peer_end(peer, NULL) == LLP_END_NONE; *now += gap_ms) {
+                llp_peer_input(peer, rogue->wire + at++, 1, *now);
+                llp_peer_tick(peer, *now);
+        }
+        return at;
+}
+
+/* 1036 bytes in 55 s are in time, although no ping is answered meanwhile; in 103 s they are not. */
 START_TEST(slow_frames_end)
 {
         struct rogue *rogue = rogue_new(true);
         struct llp_peer *peer = rogue->pair->b.peer;
         uint8_t text[1002] = {0, LLP_VOTE};
-        size_t len = llp_sealer_seal(rogue->sealer, text, sizeof(text), rogue->wire), at = 0;
+        size_t len = llp_sealer_seal(rogue->sealer, text, sizeof(text), rogue->wire);
         uint64_t now = 1000;
 
-        /* A byte a second, and all pings answered by nobody: the frame's deadline is not moved. */
-        while (at < len && llp_peer_end(peer, NULL) == LLP_END_NONE) {
-                llp_peer_input(peer, rogue->wire + at++, 1, now);
-                now += 25;
-                llp_peer_tick(peer, now);
-        }
-        ck_assert_uint_eq(rogue->pair->b.count, 1); /* 1036 bytes in 26 s: in time */
+        ck_assert_uint_eq(dribble(rogue, len, 53, &now), len);
+        ck_assert_uint_eq(rogue->pair->b.count, 1);
+        llp_peer_tick(peer, now);
+        expect_end(peer, LLP_END_TIMEOUT, "no answer to a ping");
+        rogue_free(rogue);
+        rogue = rogue_new(true);
+        peer = rogue->pair->b.peer;
         len = llp_sealer_seal(rogue->sealer, text, sizeof(text), rogue->wire);
-        for (at = 0; at < len && llp_peer_end(peer, NULL) == LLP_END_NONE; now += 100) {
-                llp_peer_input(peer, rogue->wire + at++, 1, now);
-                llp_peer_tick(peer, now);
-        }
-        ck_assert_int_eq(llp_peer_end(peer, NULL), LLP_END_TIMEOUT);
-        ck_assert_uint_lt(at, len);
+        now = 1000;
+        ck_assert_uint_lt(dribble(rogue, len, 100, &now), len);
+        expect_end(peer, LLP_END_TIMEOUT, "a frame took longer");
+        ck_assert_uint_ge(now, 1000 + LLP_PEER_FRAME_MS);
+        ck_assert_uint_le(now, 1300 + LLP_PEER_FRAME_MS);
         rogue_free(rogue);
 }
 END_TEST
