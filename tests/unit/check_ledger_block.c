@@ -428,7 +428,7 @@ START_TEST(headers_say_what_executing_gives)
 
                 bad = good;
                 if (i == 0)
-                        bad.rule_version++;
+                        bad.rule_version = LEDGER_RULE_VERSION + 1;
                 else if (i == 2)
                         bad.height++;
                 else
