@@ -245,6 +245,13 @@ take_body(struct llp_gossip *g, uint32_t peer, const uint8_t *bytes, size_t len,
         struct checking *checking;
 
         ledger_view_unref(view);
+        /*
+         * A proposal names it: whether it may wait here is another matter. Of two transactions with one
+         * sequence the proposer may hold the other one, and its block must be checked all the same.
+         */
+        if (want != NULL && want->urgent &&
+            (err == LX_ERR_EXISTS || err == LX_ERR_ABSENT || err == LX_ERR_SEQUENCE))
+                err = LX_OK;
         if (err == LX_ERR_ABSENT)
                 gossip_keep_orphan(g, peer, tx, bytes, len);
         if (err != LX_OK) {

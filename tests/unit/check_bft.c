@@ -18,7 +18,9 @@
  */
 #include "config.h"
 #include "base/mem.h"
+#include "crypto/hash.h"
 #include "ledger/bft.h"
+#include "ledger/evidence.h"
 #include "ledger/proposer.h"
 #include "unit.h"
 
@@ -433,10 +435,152 @@ START_TEST(rotations_survive_extremes)
 }
 END_TEST
 
+/* ---- codecs ------------------------------------------------------------------------------------- */
+
+enum codec { CODEC_BALLOT, CODEC_PROPOSAL, CODEC_PART, CODEC_STATE, CODEC_VOTES, CODEC_PROPOSALS, CODEC_CERTS, CODEC_COUNT };
+
+static const char *const CODEC_NAMES[] = {"vote", "proposal", "part", "round-state", "evidence-votes",
+    "evidence-proposals", "evidence-certificates"};
+
+static enum lx_err
+decode(enum codec codec, const uint8_t *bytes, size_t len)
+{
+        struct ledger_ballot ballot;
+        struct ledger_proposal proposal;
+        struct ledger_part part;
+        struct ledger_round_state state;
+        struct ledger_evidence *evidence;
+        enum lx_err err;
+
+        switch (codec) {
+        case CODEC_BALLOT:
+                return ledger_ballot_decode(bytes, len, &ballot);
+        case CODEC_PROPOSAL:
+                return ledger_proposal_decode(bytes, len, &proposal);
+        case CODEC_PART:
+                return ledger_part_decode(bytes, len, &part);
+        case CODEC_STATE:
+                return ledger_round_state_decode(bytes, len, &state);
+        default:
+                evidence = lx_alloc(sizeof(*evidence));
+                err = ledger_evidence_decode(bytes, len, evidence);
+                lx_free(evidence);
+                return err;
+        }
+}
+
+static struct ledger_proposal
+sample_proposal(uint32_t round)
+{
+        return (struct ledger_proposal){.header = {.rule_version = 1, .chain_id = unit_hash(1), .height = 5,
+                .time_ms = 1800000000000ull, .previous = unit_hash(2), .state_root = unit_hash(3)},
+            .round = round, .valid_round = 1, .part_count = 2, .parts_root = unit_hash(4), .sig = {{9}}};
+}
+
+static void
+sample(enum codec codec, struct lx_writer *wr)
+{
+        static uint8_t payload[LEDGER_PART_MAX + 64], cert[4 + 1 + 64] = {0, 0, 0, 2, 0x80};
+        struct ledger_ballot ballot = prevote_of(3, 2, 7);
+        struct ledger_part part;
+        struct ledger_round_state state = {.height = 5, .round = 2, .step = 2, .parts_root = unit_hash(4),
+            .part_count = 3, .parts = {0xa0}, .tally_count = 1,
+            .tally = {{.type = LEDGER_VOTE_PREVOTE, .round = 2, .voters_len = 1, .voters = {0x50}}}};
+        struct ledger_evidence e = {.height = 5, .proposer = 1, .header = {unit_hash(8), unit_hash(7)},
+            .cert = {LX_SPAN(cert, sizeof(cert)), LX_SPAN(cert, sizeof(cert))}};
+
+        ballot.height = 5;
+        ballot.valid_round = 0;
+        e.kind = (enum ledger_evidence_kind)(codec >= CODEC_VOTES ? codec - CODEC_VOTES + 1 : 1);
+        e.ballot[0] = e.ballot[1] = ballot;
+        e.ballot[1].value.b[0] = 1;
+        e.proposal[0] = sample_proposal(2);
+        e.proposal[1] = sample_proposal(2);
+        e.proposal[1].header.time_ms--;
+        switch (codec) {
+        case CODEC_BALLOT:
+                ledger_ballot_encode(&ballot, wr);
+                break;
+        case CODEC_PROPOSAL:
+                ledger_proposal_encode(&e.proposal[0], wr);
+                break;
+        case CODEC_PART:
+                ledger_parts_make(&lx_crypto_ops()->hash, LX_SPAN(payload, sizeof(payload)), 5, 1, &part);
+                ledger_part_encode(&part, wr);
+                break;
+        case CODEC_STATE:
+                ledger_round_state_encode(&state, wr);
+                break;
+        default:
+                ledger_evidence_encode(&e, wr);
+        }
+        ck_assert_int_eq(lx_writer_end(wr), LX_OK);
+}
+
+/* Published bytes, every cut of them, one byte too many. */
+START_TEST(messages_have_one_encoding)
+{
+        FILE *f = unit_vectors("consensus.txt");
+        char line[4096], name[64], hex[4000];
+        unsigned seen = 0;
+
+        while (fgets(line, sizeof(line), f) != NULL) {
+                uint8_t want[2048], got[2048];
+                struct lx_writer wr = lx_writer_init(got, sizeof(got));
+                size_t len;
+
+                if (line[0] == '#' || sscanf(line, "%63s %3999s", name, hex) != 2)
+                        continue;
+                len = unit_unhex(hex, want);
+                for (unsigned c = 0; c < CODEC_COUNT; c++) {
+                        if (strcmp(name, CODEC_NAMES[c]) != 0)
+                                continue;
+                        sample((enum codec)c, &wr);
+                        ck_assert_msg(wr.len == len && memcmp(want, got, len) == 0, "%s", name);
+                        ck_assert_msg(decode((enum codec)c, want, len) == LX_OK, "%s", name);
+                        for (size_t cut = 0; cut < len; cut++)
+                                if (c != CODEC_PART || cut < 45 + 32 + 1)
+                                        ck_assert_msg(decode((enum codec)c, want, cut) != LX_OK, "%s cut at %zu",
+                                            name, cut);
+                        want[len] = 0;
+                        if (c != CODEC_PART) /* its bytes go to the end */
+                                ck_assert_int_ne(decode((enum codec)c, want, len + 1), LX_OK);
+                        seen |= 1u << c;
+                }
+        }
+        fclose(f);
+        ck_assert_uint_eq(seen, (1u << CODEC_COUNT) - 1);
+}
+END_TEST
+
+START_TEST(parts_prove_their_place)
+{
+        static uint8_t payload[3 * LEDGER_PART_MAX + 32];
+        const struct lx_hash_ops *ops = &lx_crypto_ops()->hash;
+        struct ledger_part part;
+        struct lx_hash root;
+
+        for (size_t i = 0; i < sizeof(payload); i++)
+                payload[i] = (uint8_t)(i * 7 + i / LEDGER_PART_MAX);
+        ck_assert_uint_eq(ledger_parts_count(0), 0);
+        ck_assert_uint_eq(ledger_parts_count(LEDGER_PART_MAX), 1);
+        ck_assert_uint_eq(ledger_parts_count(LEDGER_PART_MAX + 1), 2);
+        ck_assert_uint_eq(ledger_parts_count((size_t)LEDGER_PART_MAX * LEDGER_PARTS_MAX), LEDGER_PARTS_MAX);
+        ck_assert_uint_eq(ledger_parts_count((size_t)LEDGER_PART_MAX * LEDGER_PARTS_MAX + 1), 0);
+        ledger_parts_root(ops, LX_SPAN(payload, sizeof(payload)), &root);
+        for (size_t i = 0; i < 4; i++) {
+                ledger_parts_make(ops, LX_SPAN(payload, sizeof(payload)), 1, i, &part);
+                ck_assert(lx_hash_eq(&part.root, &root) && ledger_part_verify(ops, &part));
+                part.index ^= 1;
+                ck_assert(!ledger_part_verify(ops, &part));
+        }
+}
+END_TEST
+
 int
 main(void)
 {
-        const TTest *const cases[] = {scripts_hold, a_flood_of_rounds_is_bounded, quorums_are_exact,
+        const TTest *const cases[] = {scripts_hold, messages_have_one_encoding, parts_prove_their_place, a_flood_of_rounds_is_bounded, quorums_are_exact,
             proposers_rotate_by_power, rotations_survive_extremes, NULL};
 
         return unit_main("bft", cases, 60);
