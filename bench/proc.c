@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -74,6 +75,13 @@ bench_str(const char *fmt, ...)
         return text;
 }
 
+/* A server must not outlive a bench that is killed. */
+static void
+die_with_parent(void)
+{
+        (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+}
+
 /* Whether the command succeeded, and what it and its children used. */
 static bool
 run(const char *command, struct rusage *used)
@@ -133,6 +141,7 @@ bench_start(const char *const argv[])
         pid_t pid = fork();
 
         if (pid == 0) {
+                die_with_parent();
                 (void)!freopen("/dev/null", "w", stdout);
                 (void)!freopen("/dev/null", "w", stderr);
                 (void)execvp(argv[0], (char *const *)(uintptr_t)argv);
@@ -147,6 +156,7 @@ bench_start_fn(void (*fn)(void *arg), void *arg)
         pid_t pid = fork();
 
         if (pid == 0) {
+                die_with_parent();
                 fn(arg);
                 _exit(1);
         }
