@@ -56,6 +56,27 @@ show_reasons(const json_t *o)
                 printf("  because   %s\n", json_string_value(json_array_get(list, i)));
 }
 
+/* Who agreed on the tip, and what is under way. */
+static void
+print_consensus(const json_t *o)
+{
+        const json_t *cert = json_object_get(o, "certificate"), *state = json_object_get(o, "consensus");
+        const json_t *missing = json_object_get(cert, "missing");
+
+        if (json_is_object(cert)) {
+                printf("certificate %llu of %llu validators, round %llu", (unsigned long long)lx_num(cert, "signers"),
+                    (unsigned long long)lx_num(cert, "of"), (unsigned long long)lx_num(cert, "round"));
+                for (size_t i = 0; i < json_array_size(missing); i++)
+                        printf("%s%s", i > 0 ? " " : "; missing: ", json_string_value(json_array_get(missing, i)));
+                printf("\n");
+        }
+        if (json_is_object(state) && strcmp(lx_str(o, "engine"), "bft") == 0)
+                printf("consensus   height %llu, round %llu, %s%s\n", (unsigned long long)lx_num(state, "height"),
+                    (unsigned long long)lx_num(state, "round"), lx_str(state, "step"),
+                    json_is_true(json_object_get(state, "validator")) &&
+                            !json_is_true(json_object_get(state, "voting")) ? ", not voting yet" : "");
+}
+
 int
 cmd_status(struct lx *lx)
 {
@@ -82,6 +103,7 @@ cmd_status(struct lx *lx)
         printf("engine      %s%s\n", lx_str(o, "engine"),
             json_is_true(json_object_get(o, "validator")) ? ", validator" : "");
         show_reasons(o);
+        print_consensus(o);
         if (lx->verify)
                 printf("proven      the header, by your own trust\n");
         printf("holds       %llu transactions, %llu registers, %llu chains, %llu digests\n",

@@ -10,6 +10,7 @@
 #include "ledger/genesis_json.h"
 #include "ledger/kinds.h"
 #include "ledger/maintain.h"
+#include "llp/core.h"
 #include "lxnoded/peers.h"
 #include "lxnoded/setup.h"
 #include "rpc/rpc.h"
@@ -34,10 +35,13 @@ struct lxnode {
         struct ledger *ledger;
         struct lx_pool *pool;
         struct ledger_executor *executor;
-        struct ledger_engine *engine;
+        struct ledger_storage journal; /* bft: write-ahead log and signing record */
+        bool has_journal;
+        struct ledger_executor *writer;
+        struct llp_core *core;         /* NULL: follows nobody and writes nothing */
         struct keys_file key;
         struct io_loop *loop;
-        struct io_timer *tick, *stop_timer;
+        struct io_timer *tick, *core_timer, *stop_timer;
         struct io_http *http;
         struct rpc *rpc;
         struct peers *peers;
@@ -123,6 +127,63 @@ reload(void *arg)
                 log_notice(NODE, "reloaded", "log=%s", "reopened");
 }
 
+/* ---- the core ---------------------------------------------------------------------------------- */
+
+/* After anything that reached the core: its next deadline. */
+static void
+set_core_timer(struct lxnode *node)
+{
+        uint64_t deadline, now = lx_clock_now_ms();
+
+        if (node->core == NULL || node->core_timer == NULL)
+                return;
+        deadline = llp_core_deadline_ms(node->core);
+        if (deadline != UINT64_MAX)
+                io_timer_set(node->core_timer, deadline > now ? deadline - now : 0);
+}
+
+static void
+core_tick(void *arg)
+{
+        struct lxnode *node = arg;
+
+        llp_core_tick(node->core, lx_clock_now_ms());
+        set_core_timer(node);
+}
+
+static void
+peer_up(void *arg, uint32_t peer, const struct llp_hello *hello, uint64_t now_ms)
+{
+        struct lxnode *node = arg;
+
+        (void)hello;
+        if (node->core != NULL)
+                llp_core_peer_up(node->core, peer, now_ms);
+        set_core_timer(node);
+}
+
+static void
+peer_down(void *arg, uint32_t peer, uint64_t now_ms)
+{
+        struct lxnode *node = arg;
+
+        if (node->core != NULL)
+                llp_core_peer_down(node->core, peer, now_ms);
+        set_core_timer(node);
+}
+
+static enum lx_err
+peer_message(void *arg, uint32_t peer, unsigned type, const uint8_t *bytes, size_t len, uint64_t now_ms)
+{
+        struct lxnode *node = arg;
+        enum lx_err err = LX_OK;
+
+        if (node->core != NULL)
+                err = llp_core_receive(node->core, peer, type, bytes, len, now_ms);
+        set_core_timer(node);
+        return err;
+}
+
 static void
 woken(void *arg)
 {
@@ -130,6 +191,9 @@ woken(void *arg)
 
         (void)lx_pool_reap(node->pool);
         (void)ledger_executor_reap(node->executor);
+        if (node->writer != NULL)
+                (void)ledger_executor_reap(node->writer);
+        set_core_timer(node);
 }
 
 static void
@@ -230,16 +294,11 @@ tick(void *arg)
 {
         struct lxnode *node = arg;
         struct ledger_view *view = ledger_view_new(node->ledger);
-        uint64_t height = ledger_view_header(view)->height, deadline = UINT64_MAX,
-                 now = lx_clock_now_ms(), delay = TICK_MS;
+        uint64_t height = ledger_view_header(view)->height, now = lx_clock_now_ms();
         struct chore *chore;
 
         ledger_view_unref(view);
         blob_tick(node->blobs, now);
-        if (node->engine != NULL) {
-                ledger_engine_tick(node->engine, now);
-                deadline = ledger_engine_deadline_ms(node->engine);
-        }
         chore = lx_alloc(sizeof(*chore));
         *chore = (struct chore){.job = {.run = run_chore, .done = end_chore}, .node = node};
         if (node->conf.prune > 0 && height > node->conf.prune)
@@ -249,9 +308,7 @@ tick(void *arg)
                 node->collect_ms = now + BLOB_MIN_AGE_MS;
         ledger_executor_submit(node->executor, &chore->job);
         maybe_compact(node);
-        if (deadline != UINT64_MAX)
-                delay = deadline > now ? deadline - now : 1;
-        io_timer_set(node->tick, delay < TICK_MS ? delay : TICK_MS);
+        io_timer_set(node->tick, TICK_MS);
 }
 
 static enum lx_err
@@ -333,21 +390,54 @@ name_damage(struct lxnode *node, struct lx_why *why)
 
 /* ---- opening ----------------------------------------------------------------------------------- */
 
-static enum lx_err
-open_engine(struct lxnode *node, struct lx_why *why)
+/* One validator, and its key is here: it decides alone. All others agree, or follow. */
+static bool
+is_solo(const struct lxnode *node)
 {
-        struct ledger_engine_options options = {.ledger = node->ledger,
-            .executor = node->executor,
-            .pool = node->pool,
-            .key = node->key.secret.p,
+        const struct sigchain_valset *set = &ledger_genesis(node->ledger)->validators;
+
+        return set->count == 1 && node->key.secret.p != NULL &&
+            memcmp(set->v[0].key.b, node->key.public.b, LX_PUBKEY_LEN) == 0; /* public */
+}
+
+static enum lx_err
+open_journal(struct lxnode *node, struct lx_why *why)
+{
+        char *path = setup_path(&node->conf, "consensus");
+        enum lx_err err = ledger_storage_dir_open(path, &node->journal, why);
+
+        node->has_journal = err == LX_OK;
+        if (err == LX_OK)
+                node->writer = ledger_executor_new(io_loop_wake, node->loop);
+        lx_free(path);
+        return err;
+}
+
+static enum lx_err
+open_core(struct lxnode *node, struct lx_why *why)
+{
+        bool solo = is_solo(node), signs = !solo && node->key.secret.p != NULL;
+        struct llp_core_options options = {.kind = solo ? LLP_CORE_SOLO : LLP_CORE_BFT,
+            .engine = {.ledger = node->ledger,
+                .executor = node->executor,
+                .pool = node->pool,
+                .key = node->key.secret.p},
+            .blobs = node->blobs,
+            .net = *peers_net(node->peers),
+            .sync_mode = strcmp(node->conf.sync, "snapshot") == 0 ? LLP_SYNC_SNAPSHOT : LLP_SYNC_FULL,
             .on_block = on_block,
             .on_failure = on_failure,
             .arg = node};
+        enum lx_err err = signs ? open_journal(node, why) : LX_OK;
 
-        if (node->key.secret.p == NULL)
-                return LX_OK;
-        lx_random(&options.map_seed, sizeof(options.map_seed));
-        return ledger_solo_new(&options, &node->engine, why);
+        if (err != LX_OK)
+                return err;
+        if (signs) {
+                options.engine.storage = &node->journal;
+                options.engine.writer = node->writer;
+        }
+        lx_random(&options.engine.map_seed, sizeof(options.engine.map_seed));
+        return llp_core_new(&options, &node->core, why);
 }
 
 static enum lx_err
@@ -357,7 +447,10 @@ open_peers(struct lxnode *node, struct lx_why *why)
             .loop = node->loop,
             .pool = node->pool,
             .ledger = node->ledger,
-            .validator = node->engine != NULL,
+            .validator = node->key.secret.p != NULL,
+            .on_up = peer_up,
+            .on_down = peer_down,
+            .on_message = peer_message,
             .arg = node};
 
         return peers_open(&options, &node->peers, why);
@@ -368,7 +461,8 @@ open_rpc(struct lxnode *node, struct lx_why *why)
 {
         struct rpc_options options = {.loop = node->loop,
             .ledger = node->ledger,
-            .engine = node->engine,
+            .engine = node->core != NULL ? llp_core_get_engine(node->core) : NULL,
+            .core = node->core,
             .blobs = node->blobs,
             .db = node->db,
             .peers = peers_swarm_io(node->peers),
@@ -423,6 +517,7 @@ open_loop(struct lxnode *node)
         io_loop_on_signal(node->loop, SIGINT, begin_stop, node);
         io_loop_on_signal(node->loop, SIGHUP, reload, node);
         node->tick = io_timer_new(node->loop, tick, node);
+        node->core_timer = io_timer_new(node->loop, core_tick, node);
         node->stop_timer = io_timer_new(node->loop, stop_now, node);
 }
 
@@ -444,9 +539,9 @@ node_open(const struct node_conf *conf, struct lxnode **out_node, struct lx_why 
         if (err == LX_OK)
                 err = open_ledger(conf, node, why);
         if (err == LX_OK)
-                err = open_engine(node, why);
-        if (err == LX_OK)
                 err = open_peers(node, why);
+        if (err == LX_OK)
+                err = open_core(node, why);
         if (err == LX_OK)
                 err = open_rpc(node, why);
         if (err == LX_ERR_CORRUPT)
@@ -479,7 +574,11 @@ node_close(struct lxnode *node)
 {
         if (node == NULL)
                 return;
-        ledger_engine_free(node->engine);
+        llp_core_free(node->core);
+        node->core = NULL;
+        ledger_executor_free(node->writer);
+        if (node->has_journal)
+                ledger_storage_dir_close(&node->journal);
         if (node->executor != NULL)
                 ledger_executor_drain(node->executor);
         if (node->db != NULL)
@@ -495,6 +594,7 @@ node_close(struct lxnode *node)
         blob_close(node->blobs);
         lld_close(node->db);
         io_timer_free(node->tick);
+        io_timer_free(node->core_timer);
         io_timer_free(node->stop_timer);
         io_loop_free(node->loop);
         keys_file_clear(&node->key);

@@ -32,6 +32,8 @@ static const struct option_row ROWS[] = {
         "Stay connected to this node (its id: lx peer list there). May be given again."},
     {"seed", OPTION_LIST, false, AT(seeds), "HOST:PORT", NULL,
         "Ask this node for others while none are known. May be given again."},
+    {"sync", OPTION_TEXT, false, AT(sync), "full|snapshot", "full",
+        "How an empty node catches up: every block from genesis, or the state at a certified height."},
     {"inbound-max", OPTION_NUMBER, false, AT(inbound_max), "COUNT", "64",
         "At most so many nodes may connect here; those given with --peer always may."},
     {"rpc-listen", OPTION_TEXT, false, AT(rpc_listen), "ADDRESS:PORT", "127.0.0.1:5390",
@@ -261,6 +263,10 @@ options_read(int argc, char **argv, struct node_conf *out_conf, struct lx_why *w
                 err = read_conf(path, line.conf != NULL, &conf, why);
         if (err == LX_OK)
                 err = read_arguments(argc, argv, &conf, why);
+        if (err == LX_OK && strcmp(conf.sync, "full") != 0 && strcmp(conf.sync, "snapshot") != 0) {
+                lx_why_set(why, "sync is \"full\" or \"snapshot\", not \"%.60s\"", conf.sync);
+                err = LX_ERR_USAGE;
+        }
         lx_free(path);
         options_clear(&line);
         if (err == LX_OK)

@@ -19,7 +19,8 @@ struct node_conf {
         char *rpc_listen;
         char *listen;
         char *peers;         /* lines */
-        char *seeds;         /* lines */
+        char *seeds;        /* lines */
+        char *sync;         /* "full" or "snapshot" */
         char *log;
         char *log_file;
         char *restore;

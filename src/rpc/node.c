@@ -8,18 +8,6 @@
 
 #include <unistd.h>
 
-static json_t *
-reasons(const struct rpc *rpc)
-{
-        json_t *list = json_array();
-
-        if (rpc->unready != NULL)
-                json_array_append_new(list, json_string(rpc->unready));
-        if (rpc->stopping)
-                json_array_append_new(list, json_string("stopping"));
-        return list;
-}
-
 static void
 add_tip(struct rpc *rpc, struct ledger_view *view, json_t *out)
 {
@@ -62,7 +50,8 @@ void
 rpc_status_json(struct rpc *rpc, struct ledger_view *view, json_t *out)
 {
         size_t bytes = 0, count = 0;
-        json_t *listening = json_array();
+        json_t *listening = json_array(), *reasons = rpc_reasons(rpc, view);
+        struct ledger_engine_status consensus = {0};
 
         if (rpc->options.engine != NULL)
                 count = ledger_mempool_count(ledger_engine_mempool(rpc->options.engine), &bytes);
@@ -70,9 +59,12 @@ rpc_status_json(struct rpc *rpc, struct ledger_view *view, json_t *out)
                 json_array_append_new(listening, json_string(rpc->options.listening[i]));
         add_tip(rpc, view, out);
         json_object_set_new(out, "engine", json_string(ledger_engine_name(rpc->options.engine)));
-        json_object_set_new(out, "validator", json_boolean(rpc->options.engine != NULL));
-        json_object_set_new(out, "ready", json_boolean(rpc->unready == NULL && !rpc->stopping));
-        json_object_set_new(out, "reasons", reasons(rpc));
+        if (rpc->options.engine != NULL)
+                ledger_engine_get_status(rpc->options.engine, &consensus);
+        json_object_set_new(out, "validator", json_boolean(consensus.validator));
+        json_object_set_new(out, "ready", json_boolean(json_array_size(reasons) == 0));
+        json_object_set_new(out, "reasons", reasons);
+        rpc_consensus_json(rpc, view, out);
         json_object_set_new(out, "mempool", json_pack("{s:I,s:I}", "count", (json_int_t)count, "bytes",
             (json_int_t)bytes));
         json_object_set_new(out, "peers", rpc_peer_status(rpc));

@@ -166,18 +166,16 @@ handle_blob(struct rpc *rpc, struct io_http_request *req, const char *rest)
 static void
 handle_ready(struct rpc *rpc, struct io_http_request *req)
 {
-        bool ready = rpc->unready == NULL && !rpc->stopping;
-        json_t *reasons = json_array();
+        struct ledger_view *view = ledger_view_new(rpc->options.ledger);
+        json_t *reasons = rpc_reasons(rpc, view);
+        bool ready = json_array_size(reasons) == 0;
 
-        if (rpc->unready != NULL)
-                json_array_append_new(reasons, json_string(rpc->unready));
-        if (rpc->stopping)
-                json_array_append_new(reasons, json_string("stopping"));
+        ledger_view_unref(view);
         reply(req, ready ? 200 : 503, json_pack("{s:b,s:o}", "ready", ready, "reasons", reasons));
 }
 
-static void
-metric(struct lx_buf *out, const char *name, const char *type, const char *help, uint64_t value)
+void
+rpc_metric(struct lx_buf *out, const char *name, const char *type, const char *help, uint64_t value)
 {
         lx_buf_printf(out, "# HELP lxnoded_%s %s\n# TYPE lxnoded_%s %s\nlxnoded_%s %llu\n", name, help,
             name, type, name, (unsigned long long)value);
@@ -192,32 +190,36 @@ handle_metrics(struct rpc *rpc, struct io_http_request *req)
         struct blob_stats blobs;
         struct lx_buf out = {0};
         size_t bytes = 0, waiting = 0;
+        json_t *reasons;
 
         ledger_get_stats(view, &totals);
         lld_get_stats(rpc->options.db, &store);
         blob_get_stats(rpc->options.blobs, &blobs);
         if (rpc->options.engine != NULL)
                 waiting = ledger_mempool_count(ledger_engine_mempool(rpc->options.engine), &bytes);
-        metric(&out, "height", "gauge", "Height of the newest block.", ledger_view_header(view)->height);
-        metric(&out, "tip_time_seconds", "gauge", "Time of the newest block.",
+        rpc_metric(&out, "height", "gauge", "Height of the newest block.", ledger_view_header(view)->height);
+        rpc_metric(&out, "tip_time_seconds", "gauge", "Time of the newest block.",
             ledger_view_header(view)->time_ms / 1000);
-        metric(&out, "ready", "gauge", "1 when the node serves.", rpc->unready == NULL && !rpc->stopping);
-        metric(&out, "transactions_total", "counter", "Transactions on the chain.", totals.transactions);
-        metric(&out, "registers", "gauge", "Registers that exist.", totals.registers);
-        metric(&out, "chains", "gauge", "Signature chains that exist.", totals.chains);
-        metric(&out, "digests", "gauge", "Digests in all indexes.", totals.digests);
-        metric(&out, "mempool_transactions", "gauge", "Transactions that wait.", waiting);
-        metric(&out, "mempool_bytes", "gauge", "Bytes of those.", bytes);
-        metric(&out, "store_disk_bytes", "gauge", "Bytes of the store's files.", store.disk_bytes);
-        metric(&out, "store_mem_bytes", "gauge", "Memory of the store.", store.mem_bytes);
-        metric(&out, "store_commits_total", "counter", "Batches committed since start.", store.commits);
-        metric(&out, "blob_staged", "gauge", "Uploads going on.", blobs.staged);
-        metric(&out, "rpc_calls_total", "counter", "RPC calls since start.", rpc->calls);
-        metric(&out, "rpc_errors_total", "counter", "RPC calls that failed.", rpc->errors);
-        metric(&out, "rpc_connections", "gauge", "Connections to the RPC sockets.",
+        reasons = rpc_reasons(rpc, view);
+        rpc_metric(&out, "ready", "gauge", "1 when the node serves.", json_array_size(reasons) == 0);
+        json_decref(reasons);
+        rpc_metric(&out, "transactions_total", "counter", "Transactions on the chain.", totals.transactions);
+        rpc_metric(&out, "registers", "gauge", "Registers that exist.", totals.registers);
+        rpc_metric(&out, "chains", "gauge", "Signature chains that exist.", totals.chains);
+        rpc_metric(&out, "digests", "gauge", "Digests in all indexes.", totals.digests);
+        rpc_metric(&out, "mempool_transactions", "gauge", "Transactions that wait.", waiting);
+        rpc_metric(&out, "mempool_bytes", "gauge", "Bytes of those.", bytes);
+        rpc_metric(&out, "store_disk_bytes", "gauge", "Bytes of the store's files.", store.disk_bytes);
+        rpc_metric(&out, "store_mem_bytes", "gauge", "Memory of the store.", store.mem_bytes);
+        rpc_metric(&out, "store_commits_total", "counter", "Batches committed since start.", store.commits);
+        rpc_metric(&out, "blob_staged", "gauge", "Uploads going on.", blobs.staged);
+        rpc_metric(&out, "rpc_calls_total", "counter", "RPC calls since start.", rpc->calls);
+        rpc_metric(&out, "rpc_errors_total", "counter", "RPC calls that failed.", rpc->errors);
+        rpc_metric(&out, "rpc_connections", "gauge", "Connections to the RPC sockets.",
             rpc->options.connections(rpc->options.arg));
-        metric(&out, "uptime_seconds", "gauge", "Since start.",
+        rpc_metric(&out, "uptime_seconds", "gauge", "Since start.",
             (lx_clock_now_ms() - rpc->options.start_ms) / 1000);
+        rpc_consensus_metrics(rpc, &out);
         rpc_peer_metrics(rpc, &out);
         io_http_reply(req, 200, "text/plain; version=0.0.4", out.p, out.len);
         lx_buf_clear(&out);

@@ -9,6 +9,7 @@
 
 #include "io/http.h"
 #include "ledger/engine.h"
+#include "llp/core.h"
 #include "llp/swarm_io.h"
 
 #define RPC_BODY_MAX (4u << 20) /* bytes of a request, and of one part of a blob */
@@ -31,6 +32,7 @@ struct rpc_options {
         struct io_loop *loop;
         struct ledger *ledger;
         struct ledger_engine *engine; /* NULL: nothing is written here */
+        struct llp_core *core;        /* NULL: no network */
         struct blob_store *blobs;
         struct lld *db;
         struct llp_swarm_io *peers;   /* NULL: this node has none */

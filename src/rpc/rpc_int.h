@@ -153,6 +153,14 @@ enum lx_err rpc_peer_ban(struct rpc_call *call);
 enum lx_err rpc_peer_unban(struct rpc_call *call);
 /** What /metrics says of peers, appended. */
 void rpc_peer_metrics(struct rpc *rpc, struct lx_buf *out);
+/** Add certificate, consensus and sync to node.status (consensus.c). */
+void rpc_consensus_json(struct rpc *rpc, struct ledger_view *view, json_t *out);
+/** Engine, sync and gossip for /metrics. */
+void rpc_consensus_metrics(struct rpc *rpc, struct lx_buf *out);
+/** Why the node is not ready: an array of texts; empty: it is. */
+json_t *rpc_reasons(struct rpc *rpc, struct ledger_view *view);
+/** One metric with its help. */
+void rpc_metric(struct lx_buf *out, const char *name, const char *type, const char *help, uint64_t value);
 /** What node.status says of peers. */
 json_t *rpc_peer_status(struct rpc *rpc);
 
