@@ -96,6 +96,12 @@ lld_disk_fail(struct lld_disk *disk, enum lld_fault fault, uint64_t n, bool stic
 }
 
 void
+lld_disk_leave(struct lld_disk *disk, uint64_t more)
+{
+        disk->capacity = more == UINT64_MAX ? 0 : disk->bytes + more;
+}
+
+void
 lld_disk_crash(struct lld_disk *disk, uint64_t keep)
 {
         while (disk->count > disk->synced + keep) {

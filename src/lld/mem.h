@@ -14,6 +14,8 @@ struct lld_disk;
 
 /** An empty disk of @capacity bytes (0: no limit; a commit beyond it is LX_ERR_FULL). */
 struct lld_disk *lld_disk_new(uint64_t capacity);
+/** From now on it holds @more bytes than it does now; UINT64_MAX: no limit any more. */
+void lld_disk_leave(struct lld_disk *disk, uint64_t more);
 /** Free it; no store may be open on it. NULL is fine. */
 void lld_disk_free(struct lld_disk *disk);
 

@@ -92,17 +92,22 @@ author_write_tx(struct author *a, const struct sigchain_op_body *bodies, size_t 
         struct lx_arena *arena = lx_arena_new(SIGCHAIN_TX_MAX);
 
         lx_assert(count <= SIGCHAIN_OPS_MAX);
-        *tx = (struct sigchain_tx){.chain_id = a->chain_id, .genesis = a->genesis,
-            .sequence = a->sequence, .previous = a->last, .expiry = a->expiry, .fee = a->fee,
-            .fee_account = a->fee_account, .op_count = count};
+        *tx = (struct sigchain_tx){.chain_id = a->chain_id,
+            .genesis = a->genesis,
+            .sequence = a->sequence,
+            .previous = a->last,
+            .expiry = a->expiry,
+            .fee = a->fee,
+            .fee_account = a->fee_account,
+            .op_count = count};
         for (size_t i = 0; i < count; i++) {
                 uint8_t *body = lx_arena_alloc(arena, SIGCHAIN_TX_MAX);
                 struct lx_writer wr = lx_writer_init(body, SIGCHAIN_TX_MAX);
 
                 sigchain_op_encode(&bodies[i], &wr);
                 must(lx_writer_end(&wr));
-                tx->op[i] = (struct sigchain_op){.type = (uint8_t)bodies[i].type,
-                    .body = LX_SPAN(body, wr.len)};
+                tx->op[i] = (struct sigchain_op){
+                    .type = (uint8_t)bodies[i].type, .body = LX_SPAN(body, wr.len)};
         }
         sign_tx(a, tx, out);
         a->last = tx->id;
@@ -132,9 +137,12 @@ author_begin(struct author *a, struct lx_buf *out, struct lx_hash *out_id)
         struct sigchain_op_body op = {.type = SIGCHAIN_OP_CREATE};
 
         for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-                o.field[o.count++] = (struct sigchain_field){
-                    .name = LX_SPAN(fields[i].name, strlen(fields[i].name)), .type = fields[i].type,
-                    .access = fields[i].access, .u64 = fields[i].u64, .bytes = LX_SPAN(none.b, 32)};
+                o.field[o.count++] =
+                    (struct sigchain_field){.name = LX_SPAN(fields[i].name, strlen(fields[i].name)),
+                        .type = fields[i].type,
+                        .access = fields[i].access,
+                        .u64 = fields[i].u64,
+                        .bytes = LX_SPAN(none.b, 32)};
         sigchain_object_encode(&o, &wr);
         must(lx_writer_end(&wr));
         op.u.create.type = SIGCHAIN_CRYPTO;
@@ -179,8 +187,10 @@ kit_genesis(size_t count, const uint64_t *power, const char *parameters, struct 
         struct lx_buf json = {0};
         struct lx_why why = {{0}};
 
-        lx_buf_printf(&json, "{\"network\":\"kit\",\"time\":\"2026-01-31T12:00:00.000Z\","
-            "\"parameters\":{%s},\"validators\":[", parameters);
+        lx_buf_printf(&json,
+            "{\"network\":\"kit\",\"time\":\"2026-01-31T12:00:00.000Z\","
+            "\"parameters\":{%s},\"validators\":[",
+            parameters);
         for (size_t i = 0; i < count; i++) {
                 uint8_t secret[32];
                 struct lx_pubkey key;
@@ -192,7 +202,8 @@ kit_genesis(size_t count, const uint64_t *power, const char *parameters, struct 
                 lx_buf_printf(&json, "%s{\"name\":\"v%zu\",\"key\":\"%s\",\"power\":%llu}",
                     i > 0 ? "," : "", i, hex, power != NULL ? (unsigned long long)power[i] : 1ull);
         }
-        lx_buf_printf(&json, "],\"allocations\":[],\"eid_prefix\":\"fd00:6c78::/32\",\"prefixes\":[]}");
+        lx_buf_printf(
+            &json, "],\"allocations\":[],\"eid_prefix\":\"fd00:6c78::/32\",\"prefixes\":[]}");
         if (ledger_genesis_from_json(lx_buf_str(&json), json.len, out, &why) != LX_OK)
                 (void)fprintf(stderr, "kit_genesis: %s\n", why.text);
         lx_assert(out->len > 0);

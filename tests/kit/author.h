@@ -14,13 +14,13 @@
 #include "sigchain/tx.h"
 
 struct author {
-        struct lx_hash chain_id;  /* of the network */
-        struct lx_hash genesis;   /* of the signature chain */
-        struct lx_hash last;      /* id of the newest transaction; zero: none */
-        uint64_t sequence;        /* of the next transaction */
-        uint64_t fee;             /* offered by the next ones; with fee_account */
+        struct lx_hash chain_id; /* of the network */
+        struct lx_hash genesis;  /* of the signature chain */
+        struct lx_hash last;     /* id of the newest transaction; zero: none */
+        uint64_t sequence;       /* of the next transaction */
+        uint64_t fee;            /* offered by the next ones; with fee_account */
         struct lx_hash fee_account;
-        uint64_t expiry;          /* of the next ones; 0: none */
+        uint64_t expiry; /* of the next ones; 0: none */
         struct lx_secret name_key, seed;
 };
 

@@ -24,7 +24,8 @@ must(enum lx_err err, const struct lx_why *why)
 static void
 open_ledger(struct kit_ledger *kit, const struct lx_buf *genesis)
 {
-        struct lld_options db = {.kinds = ledger_kinds(), .kind_count = LEDGER_KIND_COUNT_, .create = true};
+        struct lld_options db = {
+            .kinds = ledger_kinds(), .kind_count = LEDGER_KIND_COUNT_, .create = true};
         struct ledger_options options = {0};
         struct lx_why why = {{0}};
 
@@ -168,8 +169,8 @@ kit_ledger_add_block(
                 must(in[i].result, &in[i].why);
         bytes = ledger_candidate_valset(candidate);
         must(sigchain_valset_decode(bytes.p, bytes.len, set), &why);
-        kit_certify(ledger_candidate_header(candidate), set, validators,
-            set->count * 2 / 3 + 1, &cert);
+        kit_certify(
+            ledger_candidate_header(candidate), set, validators, set->count * 2 / 3 + 1, &cert);
         must(ledger_commit(kit->ledger, candidate, cert.p, cert.len, &why), &why);
         lx_buf_clear(&cert);
         lx_free(set);

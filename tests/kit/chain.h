@@ -14,7 +14,7 @@ struct kit_ledger {
         struct lld_disk *disk;
         struct lld *db;
         struct blob_store *blobs;
-        char dir[64];            /* of the blobs */
+        char dir[64]; /* of the blobs */
         struct ledger *ledger;
         struct lx_pool *pool;
         struct ledger_executor *executor;

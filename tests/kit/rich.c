@@ -26,15 +26,17 @@ static struct sigchain_field
 field_bytes(const char *name, enum sigchain_field_type type, enum sigchain_access access,
     const void *p, size_t len)
 {
-        return (struct sigchain_field){.name = LX_SPAN(name, strlen(name)), .type = type,
-            .access = access, .bytes = LX_SPAN(p, len)};
+        return (struct sigchain_field){.name = LX_SPAN(name, strlen(name)),
+            .type = type,
+            .access = access,
+            .bytes = LX_SPAN(p, len)};
 }
 
 static struct sigchain_field
 field_u64(const char *name, enum sigchain_access access, uint64_t v)
 {
-        return (struct sigchain_field){.name = LX_SPAN(name, strlen(name)), .type = SIGCHAIN_U64,
-            .access = access, .u64 = v};
+        return (struct sigchain_field){
+            .name = LX_SPAN(name, strlen(name)), .type = SIGCHAIN_U64, .access = access, .u64 = v};
 }
 
 static struct sigchain_op_body
@@ -91,7 +93,8 @@ put_blob(struct rich *r, unsigned kind, const struct lx_hash *root, const void *
 }
 
 static void
-publish(struct rich *r, struct author *a, enum sigchain_type type, unsigned count, struct lx_buf *tx)
+publish(
+    struct rich *r, struct author *a, enum sigchain_type type, unsigned count, struct lx_buf *tx)
 {
         struct sigchain_object o = {.count = 6};
         struct sigchain_op_body op;
@@ -199,14 +202,17 @@ write_genesis(struct rich *r)
                 author_clear(&r->author[i]);
         }
         lx_buf_printf(&json, "{\"network\":\"rich\",\"time\":\"2026-01-31T12:00:00.000Z\","
-            "\"parameters\":{\"heartbeat-ms\":0},\"validators\":[");
+                             "\"parameters\":{\"heartbeat-ms\":0},\"validators\":[");
         write_validators(&json);
-        lx_buf_printf(&json, "],\"token\":{\"name\":\"coin\",\"decimals\":6,\"supply\":\"1000000\"},"
+        lx_buf_printf(&json,
+            "],\"token\":{\"name\":\"coin\",\"decimals\":6,\"supply\":\"1000000\"},"
             "\"allocations\":[{\"genesis\":\"%s\",\"amount\":\"900000\"},"
             "{\"genesis\":\"%s\",\"amount\":\"100000\"}],"
-            "\"eid_prefix\":\"fd00:6c78::/32\",\"prefixes\":[", id[0], id[1]);
+            "\"eid_prefix\":\"fd00:6c78::/32\",\"prefixes\":[",
+            id[0], id[1]);
         for (unsigned i = 0; i < 200; i++)
-                lx_buf_printf(&json, "%s{\"instance\":%u,\"prefix\":\"10.%u.0.0/16\",\"owner\":\"%s\"}",
+                lx_buf_printf(&json,
+                    "%s{\"instance\":%u,\"prefix\":\"10.%u.0.0/16\",\"owner\":\"%s\"}",
                     i > 0 ? "," : "", i / 150, i % 150, id[0]);
         lx_buf_printf(&json, "]}");
         if (ledger_genesis_from_json(lx_buf_str(&json), json.len, &r->genesis, &why) != LX_OK)
@@ -275,7 +281,8 @@ add_append(struct rich *r, unsigned entries, struct lx_buf *tx)
         author_write_tx(&r->author[1], &op, 1, tx, NULL);
         add(r, tx);
         for (unsigned done = 0, part; done < entries; done += part) {
-                part = entries - done < SIGCHAIN_ENTRIES_MAX ? entries - done : SIGCHAIN_ENTRIES_MAX;
+                part =
+                    entries - done < SIGCHAIN_ENTRIES_MAX ? entries - done : SIGCHAIN_ENTRIES_MAX;
                 lx_buf_reset(tx);
                 append_entries(r, part, tx);
                 add(r, tx);

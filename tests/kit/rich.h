@@ -14,7 +14,7 @@ struct rich {
         struct kit_ledger kit;
         struct author author[3]; /* 0: token and prefixes; 0 and 1 publish */
         struct lx_hash append, raw, release;
-        uint64_t entries;        /* of the append register */
+        uint64_t entries; /* of the append register */
         unsigned releases;
 };
 

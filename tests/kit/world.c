@@ -35,8 +35,12 @@ net_send(void *arg, uint32_t to, unsigned type, const void *bytes, size_t len)
                 return true;
         }
         m = lx_alloc(sizeof(*m));
-        *m = (struct world_message){.at_ms = w->now_ms + w->delay_ms, .from = node->handle,
-            .to = to, .type = type, .len = len, .bytes = copy};
+        *m = (struct world_message){.at_ms = w->now_ms + w->delay_ms,
+            .from = node->handle,
+            .to = to,
+            .type = type,
+            .len = len,
+            .bytes = copy};
         node->bytes_to[to] += len;
         *w->end = m;
         w->end = &m->next;
@@ -215,8 +219,8 @@ deliver(struct world *w, struct world_message *m)
         if (to != NULL && to->sync != NULL) {
                 from->bytes_to[m->to] -= m->len;
                 to->bytes_in += m->len;
-                if (llp_sync_receive(
-                        to->sync, m->from, m->type, m->bytes, m->len, w->now_ms) != LX_OK)
+                if (llp_sync_receive(to->sync, m->from, m->type, m->bytes, m->len, w->now_ms) !=
+                    LX_OK)
                         net_punish(to, m->from, LLP_PUNISH_BAN, "malformed");
         }
         lx_free(m->bytes);
@@ -234,8 +238,7 @@ world_run(struct world *w, struct world_node *node, uint64_t height, uint64_t ma
                 struct world_message *m = w->first;
 
                 for (size_t i = 0; i < w->count; i++)
-                        if (w->node[i].sync != NULL &&
-                            llp_sync_deadline_ms(w->node[i].sync) < at) {
+                        if (w->node[i].sync != NULL && llp_sync_deadline_ms(w->node[i].sync) < at) {
                                 at = llp_sync_deadline_ms(w->node[i].sync);
                                 m = NULL;
                         }

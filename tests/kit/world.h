@@ -18,18 +18,18 @@ struct world;
 
 struct world_node {
         struct world *world;
-        uint32_t handle;           /* what the others call it: its number + 1 */
+        uint32_t handle; /* what the others call it: its number + 1 */
         struct kit_ledger kit;
-        struct llp_sync *sync;     /* NULL: down */
+        struct llp_sync *sync; /* NULL: down */
         struct llp_net net;
         /*
          * Look at, or change, a message that leaves; false: it never does. NULL: honest.
          */
         bool (*meddle)(struct world_node *node, unsigned type, uint8_t *bytes, size_t len);
         uint64_t meddled;
-        unsigned points[WORLD_NODES_MAX + 1]; /* that it gave, by handle */
+        unsigned points[WORLD_NODES_MAX + 1];   /* that it gave, by handle */
         uint64_t bytes_to[WORLD_NODES_MAX + 1]; /* that wait on its links */
-        uint64_t bytes_in;         /* answers that reached it */
+        uint64_t bytes_in;                      /* answers that reached it */
         uint64_t commits;
         bool syncing;
         unsigned syncing_changes;
@@ -43,7 +43,7 @@ struct world_message;
 
 struct world {
         uint64_t now_ms;
-        uint64_t delay_ms;         /* of every link */
+        uint64_t delay_ms; /* of every link */
         struct world_node node[WORLD_NODES_MAX];
         size_t count;
         struct world_message *first, **end;
