@@ -123,7 +123,8 @@ ledger_candidate_get(struct ledger_candidate *c, const struct lx_hash *state_key
                 return LX_ERR_ABSENT;
         err = ledger_read_state(c->ledger, c->base->snap, state_key, out, NULL, NULL);
         if (err == LX_OK || err == LX_ERR_ABSENT)
-                keep_before(c, state_key, LX_SPAN(out->p + at, out->len - at));
+                keep_before(c, state_key,
+                    out->len > at ? LX_SPAN(out->p + at, out->len - at) : LX_SPAN(NULL, 0));
         return err;
 }
 
