@@ -99,9 +99,9 @@ guard_args_of(struct lx_span cmdline, const char *inline_letters, const char *va
 bool
 guard_environ_is_clean(struct lx_span environment)
 {
-        static const char *const loud[] = {"LD_", "GCONV_PATH=", "OPENSSL_", "GLIBC_TUNABLES=", "LOCPATH=",
-            "NLSPATH=", "RESOLV_", "GETCONF_DIR=", "MALLOC_", "PYTHON", "PERL5", "RUBY", "NODE_", "BASH_ENV=",
-            "ENV=", NULL};
+        static const char *const loud[] = {"LD_", "GCONV_PATH=", "OPENSSL_CONF=", "OPENSSL_ENGINES=",
+            "OPENSSL_MODULES=", "GLIBC_TUNABLES=", "PYTHONPATH=", "PYTHONHOME=", "PYTHONSTARTUP=", "PERL5LIB=",
+            "PERL5OPT=", "RUBYLIB=", "RUBYOPT=", "NODE_OPTIONS=", "NODE_PATH=", "BASH_ENV=", "ENV=", NULL};
         struct lx_span word;
 
         while (guard_next_word(&environment, &word))

@@ -266,29 +266,6 @@ set_interpreter(struct guard_policy *policy, const struct guard_row *row, char *
         return LX_OK;
 }
 
-static enum lx_err
-set_protect(struct guard_policy *policy, const struct guard_row *row, char *value, struct lx_why *why)
-{
-        struct guard_protected *p = &policy->protect[policy->protect_count];
-        char *dir = next_word(&value), *action = next_word(&value);
-
-        if (policy->protect_count == GUARD_LIST_MAX)
-                return refuse_full(why, row);
-        if (dir == NULL || dir[0] != '/' || next_word(&value) != NULL)
-                return refuse(why, row, dir != NULL ? dir : "");
-        if (action == NULL || strcmp(action, "log") == 0)
-                p->action = GUARD_PROTECT_LOG;
-        else if (strcmp(action, "restore") == 0)
-                p->action = GUARD_PROTECT_RESTORE;
-        else if (strcmp(action, "deny") == 0)
-                p->action = GUARD_PROTECT_DENY;
-        else
-                return refuse(why, row, action);
-        p->dir = lx_strdup(dir);
-        policy->protect_count++;
-        return LX_OK;
-}
-
 /* ---- the table --------------------------------------------------------------------------------- */
 
 #define HOURS(n) ((n)*3600ull)
@@ -326,8 +303,8 @@ static const struct guard_row ROWS[] = {
         "Nothing on file systems of this type runs: their content can change behind the kernel's back. May repeat.",
         0, 0},
     {"unknown-process", set_choice, AT(process), "log|kill", "kill",
-        "What enforce does with a process whose program was never approved (a memfd, a file from where no "
-        "gate stands), met at its first open().", 0, 0},
+        "What enforce does, at its next open(), with a process whose program was never approved (a memfd, a file "
+        "from where no gate stands), and with an interpreter of inline program text.", 0, 0},
     {"max-age", set_number, AT(max_age_s), "SECONDS", "604800",
         "From which age the ledger's view counts as stale; 0: never.", 0, NO_LIMIT},
     {"stale", set_choice, AT(stale), "keep|deny", "keep",
@@ -351,12 +328,6 @@ static const struct guard_row ROWS[] = {
         "At most this share of one core for the passes.", 1, 100},
     {"jit", set_path_list, AT(jits), "PATH", NULL,
         "This program makes code at run time: its anonymous executable memory is no finding. May repeat.", 0, 0},
-    {"protect", set_protect, 0, "DIR [log|restore|deny]", NULL,
-        "Watch the files below DIR that stand in file registers. May repeat.", 0, 0},
-    {"evidence", set_text, AT(evidence), "ADDRESS", NULL,
-        "Append denials and findings to this append register.", 0, 0},
-    {"evidence-key", set_text, AT(evidence_key), "FILE", NULL,
-        "The device key file that signs them.", 0, 0},
     {"panic-anywhere", set_flag, AT(panic_anywhere), "yes|no", "no",
         "Let root use the panic switch from any terminal, not only from a console.", 0, 0},
     {NULL, NULL, 0, NULL, NULL, NULL, 0, 0}};
@@ -425,16 +396,6 @@ set_defaults(struct guard_policy *policy)
         return err;
 }
 
-static enum lx_err
-check_whole(const struct guard_policy *policy, struct lx_why *why)
-{
-        if (policy->evidence != NULL && policy->evidence_key == NULL) {
-                lx_why_set(why, "evidence needs evidence-key: who signs what is appended?");
-                return LX_ERR_USAGE;
-        }
-        return LX_OK;
-}
-
 enum lx_err
 guard_policy_parse(struct lx_span text, const char *name, struct guard_policy **out_policy, struct lx_why *why)
 {
@@ -457,14 +418,8 @@ guard_policy_parse(struct lx_span text, const char *name, struct guard_policy **
                 number++;
                 err = parse_line(policy, line, &inner);
         }
-        if (err == LX_OK) {
-                number = 0;
-                err = check_whole(policy, &inner);
-        }
-        if (err != LX_OK && number > 0)
+        if (err != LX_OK)
                 lx_why_set(why, "%s line %u: %s", name, number, inner.text);
-        else if (err != LX_OK)
-                lx_why_set(why, "%s: %s", name, inner.text);
         lx_free(copy);
         if (err == LX_OK)
                 *out_policy = policy;
@@ -495,8 +450,6 @@ guard_policy_free(struct guard_policy *policy)
                 lx_free(policy->exception[i].path);
         for (size_t i = 0; i < policy->interpreter_count; i++)
                 lx_free(policy->interpreter[i].path);
-        for (size_t i = 0; i < policy->protect_count; i++)
-                lx_free(policy->protect[i].dir);
         lx_free(policy);
 }
 
@@ -523,7 +476,6 @@ print_strings(const struct guard_strings *list, const char *name, struct lx_buf 
 static void
 print_lists(const struct guard_policy *policy, struct lx_buf *out)
 {
-        static const char *const actions[] = {"log", "restore", "deny"};
         char hex[LX_HEX_LEN(LX_HASH_LEN)];
 
         for (size_t i = 0; i < policy->publisher_count; i++) {
@@ -551,9 +503,6 @@ print_lists(const struct guard_policy *policy, struct lx_buf *out)
                         lx_buf_printf(out, " suffix=%s", in->suffix[j]);
                 lx_buf_printf(out, "\n");
         }
-        for (size_t i = 0; i < policy->protect_count; i++)
-                lx_buf_printf(
-                    out, "protect = %s %s\n", policy->protect[i].dir, actions[policy->protect[i].action]);
 }
 
 void

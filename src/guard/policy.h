@@ -8,7 +8,6 @@
  *   exception = PATH|ROOT until=YYYY-MM-DD[THH:MM]   a path (a directory when it ends in "/"), or a file
  *               root of 64 hex digits; UTC; it always ends
  *   interpreter = PATH [inline=LETTERS] [value=LETTERS] [suffix=.py]...
- *   protect = DIR [log|restore|deny]
  *   publisher, approvals = GENESIS-ID [NAME]         releases of others; approvals of one's own chain
  *
  * Ownership: the policy owns its strings. Threads: pure; immutable once parsed.
@@ -28,7 +27,6 @@ enum guard_mode { GUARD_AUDIT, GUARD_ENFORCE };
 enum guard_stale { GUARD_STALE_KEEP, GUARD_STALE_DENY };
 enum guard_memory { GUARD_MEMORY_OFF, GUARD_MEMORY_LOG, GUARD_MEMORY_STOP, GUARD_MEMORY_KILL };
 enum guard_process { GUARD_PROCESS_LOG, GUARD_PROCESS_KILL };
-enum guard_protect { GUARD_PROTECT_LOG, GUARD_PROTECT_RESTORE, GUARD_PROTECT_DENY };
 
 struct guard_publisher {
         struct lx_hash genesis;
@@ -50,11 +48,6 @@ struct guard_interpreter {
         char suffix[GUARD_SUFFIX_MAX][12];
 };
 
-struct guard_protected {
-        char *dir;
-        enum guard_protect action;
-};
-
 struct guard_strings {
         size_t count;
         char *v[GUARD_LIST_MAX];
@@ -65,7 +58,7 @@ struct guard_policy {
         enum guard_stale stale;
         enum guard_memory memory;
         enum guard_process process;
-        char *node, *trust, *state_dir, *socket, *log_file, *evidence, *evidence_key;
+        char *node, *trust, *state_dir, *socket, *log_file;
         uint64_t max_age_s, min_age_s, confirm;
         uint64_t workers, verdict_ms, leases_max;
         uint64_t memory_every_s, memory_cpu; /* percent of one core */
@@ -76,8 +69,6 @@ struct guard_policy {
         struct guard_exception exception[GUARD_LIST_MAX];
         size_t interpreter_count;
         struct guard_interpreter interpreter[GUARD_LIST_MAX];
-        size_t protect_count;
-        struct guard_protected protect[GUARD_LIST_MAX];
         struct guard_strings mounts, cgroups, readers, jits, critical, untrusted_fs;
 };
 

@@ -20,7 +20,7 @@ enum guard_rule {
         GUARD_RULE_APPROVAL,
         GUARD_RULE_EXCEPTION,
         GUARD_RULE_READER,    /* read as data by a program that may */
-        GUARD_RULE_WRITER,    /* opened to write only: nothing can be mapped through it */
+        GUARD_RULE_WRITER,    /* opened to write: no loader does that */
         GUARD_RULE_CRITICAL,  /* revoked, but it would stop the machine: an alert */
         GUARD_RULE_SCOPE,     /* outside the scope */
         /* denied */

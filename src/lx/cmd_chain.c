@@ -22,8 +22,6 @@
 #define GENESIS_JSON_MAX (1u << 20)
 #define DAY_MS (24ull * 3600 * 1000)
 
-int lx_resolve_genesis(struct lx *lx, const char *who, struct lx_hash *out);
-
 static int
 print_answer(struct lx *lx, json_t *o)
 {

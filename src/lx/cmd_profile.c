@@ -19,8 +19,6 @@
 #define KDF_USUAL ((struct lx_kdf){256 * 1024, LX_KDF_FLOOR_PASSES, 1})
 #define SESSION_S (15 * 60)
 
-int lx_resolve_genesis(struct lx *lx, const char *who, struct lx_hash *out);
-
 static int
 fail(struct lx *lx, enum lx_err err)
 {

@@ -80,6 +80,8 @@ char *lx_path(const struct lx *lx, const char *name);
 bool lx_parse_hash(const char *s, struct lx_hash *out);
 /** A decimal number of digits alone; false: it is none, or too large. */
 bool lx_parse_number(const char *s, uint64_t *out);
+/** The genesis id that @who names: itself, or the id behind a user name. An exit status, errors printed. */
+int lx_resolve_genesis(struct lx *lx, const char *who, struct lx_hash *out);
 /** @hash as hex into a static-size buffer of the caller. */
 const char *lx_hex_of(const struct lx_hash *hash, char out[65]);
 
@@ -106,6 +108,12 @@ void lx_progress_add(struct lx_progress *p, uint64_t bytes);
 void lx_progress_end(struct lx_progress *p);
 
 /* The commands. */
+int cmd_guard_status(struct lx *lx);
+int cmd_guard_log(struct lx *lx);
+int cmd_guard_why(struct lx *lx);
+int cmd_guard_scan(struct lx *lx);
+int cmd_guard_learn(struct lx *lx);
+int cmd_guard_trust(struct lx *lx);
 int cmd_status(struct lx *lx);
 int cmd_stop(struct lx *lx);
 int cmd_backup(struct lx *lx);

@@ -97,6 +97,16 @@ static const struct lx_command COMMANDS[] = {
     {"peer add", cmd_peer_add, "ID@HOST:PORT", 1, 1, "", "Stay connected to a node until this one stops."},
     {"peer ban", cmd_peer_ban, "ID|ADDRESS", 1, 1, "seconds=N reason=TEXT", "Drop and ban a node (a day)."},
     {"peer unban", cmd_peer_unban, "ID|ADDRESS", 1, 1, "", "Lift a ban."},
+    {"guard status", cmd_guard_status, "", 0, 0, "socket=PATH conf=FILE",
+        "Show what lxguard guards, by which gates, and what it does not cover."},
+    {"guard log", cmd_guard_log, "", 0, 0, "socket=PATH conf=FILE lines=N", "Show its newest denials and findings."},
+    {"guard why", cmd_guard_why, "PATH", 1, 1, "socket=PATH conf=FILE", "May this file run, and by which rule?"},
+    {"guard scan", cmd_guard_scan, "", 0, 0, "socket=PATH conf=FILE full",
+        "Look through everything that runs now; --full compares its memory with the ledger."},
+    {"guard learn", cmd_guard_learn, "[PATH...]", 0, MANY, "release=NAME version=TEXT dry-run",
+        "Approve all programs of this machine's packages that match dpkg's checksums (or PATHs)."},
+    {"guard trust", cmd_guard_trust, "NAME|GENESIS-ID", 1, 1, "own socket=PATH conf=FILE",
+        "Let the guard trust a publisher, or with --own your own approvals too; pins your trusted header."},
     {NULL, NULL, NULL, 0, 0, NULL, NULL}};
 
 const struct lx_command *

@@ -45,10 +45,10 @@ static const char FULL[] =
     "# all of it\nmode = enforce\npublisher = " ID_A " debian\napprovals = " ID_B "\n"
     "exception = /opt/game/ until=2026-12-31\nexception = " ID_A " until=2027-02-28T23:59 # why\n"
     "interpreter = /usr/bin/python3.11 inline=c value=WX suffix=.py suffix=.pyc\n"
-    "protect = /etc restore\nprotect = /srv\nscope-mount = /mnt/x\nscope-cgroup = /jail/\nreader = /usr/bin/cp\n"
+    "scope-mount = /mnt/x\nscope-cgroup = /jail/\nreader = /usr/bin/cp\n"
     "untrusted-fs = fuse\nunknown-process = log\nmax-age = 10\nstale = deny\nmin-age = 5\nconfirm = 2\n"
     "critical = /usr/lib/libc.so.6\nworkers = 2\nverdict-timeout = 100\nleases = 16\nmemory = kill\n"
-    "memory-interval = 5\nmemory-cpu = 50\njit = /usr/bin/node\nevidence = " ID_A "\nevidence-key = /k\n"
+    "memory-interval = 5\nmemory-cpu = 50\njit = /usr/bin/node\n"
     "panic-anywhere = yes\nlog-file = /l\nnode = /n\ntrust = /t\nstate-dir = /s\nsocket = /c\n";
 
 START_TEST(policy_reads_every_row)
@@ -65,8 +65,6 @@ START_TEST(policy_reads_every_row)
         ck_assert(policy->exception[0].until_ms == 1798675200000ull);
         ck_assert(policy->exception[1].until_ms == 1803859140000ull);
         ck_assert_str_eq(policy->interpreter[0].suffix[1], ".pyc");
-        ck_assert_int_eq(policy->protect[0].action, GUARD_PROTECT_RESTORE);
-        ck_assert_int_eq(policy->protect[1].action, GUARD_PROTECT_LOG);
         guard_policy_print(policy, &text);
         again = policy_of(lx_buf_str(&text));
         guard_policy_print(again, &twice);
@@ -83,10 +81,9 @@ START_TEST(policy_refuses_what_it_does_not_understand)
         static const char *const bad[] = {"mode = maybe", "mode", "modus = audit", "publisher = 12", "publisher =",
             "publisher = " ID_A " a b", "publisher = " ID_A "\npublisher = " ID_A, "exception = /x",
             "exception = /x until=tomorrow", "exception = /x until=2026-13-01", "exception = rel until=2026-01-01",
-            "interpreter = python", "interpreter = /p inline=", "interpreter = /p suffix=py", "protect = /x burn",
-            "protect = x", "confirm = 0", "confirm = 257", "workers = 65", "workers = -1", "workers = 1x",
+            "interpreter = python", "interpreter = /p inline=", "interpreter = /p suffix=py", "confirm = 0", "confirm = 257", "workers = 65", "workers = -1", "workers = 1x",
             "verdict-timeout = 9", "memory-cpu = 101", "panic-anywhere = 1", "scope-mount = relative",
-            ("evidence = " ID_A), "max-age = 99999999999999999999999"};
+            "max-age = 99999999999999999999999"};
         struct guard_policy *policy = NULL;
 
         for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

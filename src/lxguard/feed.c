@@ -1,0 +1,504 @@
+/*
+ * lxguard/feed.c - following the node: proofs in, new rules out, the cache on disk. No verdict waits for it.
+ */
+#include "config.h"
+#include "lxguard/lxguard.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "crypto/hash.h"
+#include "merkle/file.h"
+#include "merkle/log.h"
+#include "rpcclient/client.h"
+#include "sigchain/state.h"
+#include "sigchain/valset.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define ASK_MS 500            /* between two questions to the node */
+#define RETRY_MS 5000         /* after it did not answer */
+#define SAVE_MS 600000        /* the cache is written this often though only heights rose */
+#define DAY_MS 86400000ull
+#define TRUST_FILE_MAX (1u << 20)
+
+struct feed {
+        pthread_t thread;
+        pthread_mutex_t lock;
+        pthread_cond_t wake;
+        pthread_mutex_t node_lock;  /* of client */
+        struct rpcclient *client;
+        bool kicked, reachable;
+        uint64_t head;              /* height of the node, as it says */
+        uint64_t versions;          /* sum of the views', as in the rules */
+        uint64_t saved_ms;
+        struct lx_why why;          /* why the last step failed */
+};
+
+/* ---- the pin and the cache --------------------------------------------------------------------- */
+
+static bool
+hex_into(const json_t *o, const char *name, uint8_t out[32])
+{
+        const char *s = json_string_value(json_object_get(o, name));
+
+        return s != NULL && lx_unhex(s, strlen(s), out, LX_HASH_LEN);
+}
+
+static bool
+hex_buf(const json_t *o, const char *name, struct lx_buf *out)
+{
+        const char *s = json_string_value(json_object_get(o, name));
+        size_t len = s != NULL ? strlen(s) / 2 : 0;
+
+        lx_buf_reset(out);
+        if (s == NULL || !lx_unhex(s, strlen(s), lx_buf_reserve(out, len + 1), len))
+                return false;
+        lx_buf_add(out, len);
+        return true;
+}
+
+static uint64_t
+number(const json_t *o, const char *name)
+{
+        return (uint64_t)json_integer_value(json_object_get(o, name));
+}
+
+static enum lx_err
+load_pin(struct lxguard *g, struct lx_why *why)
+{
+        const char *path = g->rules->policy->trust;
+        struct lxv_trust pin = {.height = 0};
+        struct lx_buf text = {0}, set = {0};
+        struct lx_hash next;
+        json_t *o = NULL;
+        enum lx_err err = lx_file_read(path, TRUST_FILE_MAX, &text, NULL);
+
+        if (err == LX_OK)
+                o = json_loadb((const char *)text.p, text.len, 0, NULL);
+        pin.height = number(o, "height");
+        pin.time_ms = number(o, "time_ms");
+        if (hex_into(o, "chain_id", pin.chain_id) && hex_into(o, "header", pin.header) && hex_buf(o, "valset", &set)) {
+                sigchain_valset_hash(&lx_crypto_ops()->hash, set.p, set.len, &next);
+                memcpy(pin.next_valset, next.b, LX_HASH_LEN);
+                g->trust = guard_trust_new(&pin, lx_buf_span(&set), number(o, "trust_days") * DAY_MS);
+        } else {
+                lx_why_set(why, "%s: %s; lx guard trust PUBLISHER writes it", path,
+                    err != LX_OK ? lx_err_text(err) : "no pinned header in it");
+                err = err != LX_OK ? err : LX_ERR_FORMAT;
+        }
+        lx_buf_clear(&text);
+        lx_buf_clear(&set);
+        json_decref(o);
+        return err;
+}
+
+static char *
+state_path(struct lxguard *g, const char *name)
+{
+        struct lx_buf buf = {0};
+        char *path;
+
+        lx_buf_printf(&buf, "%s/%s", g->rules->policy->state_dir, name);
+        path = lx_strdup(lx_buf_str(&buf));
+        lx_buf_clear(&buf);
+        return path;
+}
+
+static uint64_t
+versions(struct lxguard *g)
+{
+        uint64_t sum = 0;
+
+        for (size_t i = 0; i < g->view_count; i++)
+                sum += guard_view_version(g->views[i]);
+        return sum;
+}
+
+/* The views that the policy names; what is known of them is kept. */
+static void
+make_views(struct lxguard *g, const struct guard_policy *policy)
+{
+        g->view_count = policy->publisher_count;
+        g->views = lx_alloc_array(g->view_count + 1, sizeof(struct guard_view *));
+        for (size_t i = 0; i < g->view_count; i++)
+                g->views[i] = guard_view_new(&policy->publisher[i].genesis, policy->publisher[i].own);
+}
+
+enum lx_err
+feed_load(struct lxguard *g, struct lx_why *why)
+{
+        struct lx_buf cache = {0};
+        struct lx_why inner = {{0}};
+        char *path = state_path(g, "cache");
+        enum lx_err err = load_pin(g, why);
+
+        make_views(g, g->rules->policy);
+        if (err == LX_OK && lx_file_read(path, GUARD_CACHE_MAX, &cache, NULL) == LX_OK) {
+                enum lx_err read =
+                    guard_cache_decode(lx_buf_span(&cache), g->trust, g->views, g->view_count, &inner);
+
+                if (read != LX_OK) {
+                        log_error(GUARD, "the cache does not hold", "path=%s error=%s why=%s next=%s", path,
+                            lx_err_text(read), inner.text, "nothing of it is used; the node is asked");
+                        for (size_t i = 0; i < g->view_count; i++)
+                                guard_view_free(g->views[i]);
+                        lx_free(g->views);
+                        guard_trust_free(g->trust);
+                        g->trust = NULL;
+                        make_views(g, g->rules->policy);
+                        err = load_pin(g, why);
+                }
+        }
+        lx_buf_clear(&cache);
+        lx_free(path);
+        return err;
+}
+
+/* The trust has moved since the cache was written, and heights do not go back: so it is read with a trust of its
+ * own, from the same pin. */
+void
+feed_reread(struct lxguard *g)
+{
+        struct guard_trust *now = g->trust, *from_pin;
+        struct lx_buf cache = {0};
+        struct lx_why why = {{0}};
+        char *path = state_path(g, "cache");
+
+        if (load_pin(g, &why) == LX_OK && lx_file_read(path, GUARD_CACHE_MAX, &cache, NULL) == LX_OK &&
+            guard_cache_decode(lx_buf_span(&cache), g->trust, g->views, g->view_count, &why) != LX_OK)
+                log_warn(GUARD, "the cache does not hold", "why=%s next=%s", why.text, "the node is asked");
+        from_pin = g->trust;
+        g->trust = now;
+        if (from_pin != now)
+                guard_trust_free(from_pin);
+        lx_buf_clear(&cache);
+        lx_free(path);
+}
+
+static void
+save_cache(struct lxguard *g)
+{
+        struct lx_buf cache = {0};
+        struct lx_why why = {{0}};
+        char *path = state_path(g, "cache");
+
+        guard_cache_encode(g->trust, g->views, g->view_count, &cache);
+        if (lx_file_write(path, cache.p, cache.len, 0600, &why) != LX_OK)
+                log_error(GUARD, "the cache cannot be written", "why=%s next=%s", why.text,
+                    "the next start has the older one");
+        g->feed->saved_ms = lx_clock_now_ms();
+        lx_buf_clear(&cache);
+        lx_free(path);
+}
+
+/* ---- one publisher ----------------------------------------------------------------------------- */
+
+static enum lx_err
+call(struct feed *feed, const char *method, json_t *params, json_t **out, struct lx_why *why)
+{
+        enum lx_err err;
+
+        (void)pthread_mutex_lock(&feed->node_lock);
+        err = rpcclient_call(feed->client, method, params, out, why);
+        (void)pthread_mutex_unlock(&feed->node_lock);
+        return err;
+}
+
+static enum lx_err
+begin(struct lxguard *g, struct guard_view *view, const struct lx_hash *genesis, struct lx_why *why)
+{
+        struct lx_buf part[5] = {{0}};
+        char hex[LX_HEX_LEN(LX_HASH_LEN)];
+        json_t *o = NULL, *proof, *state, *item = NULL;
+        struct guard_proof p;
+        size_t i;
+        enum lx_err err;
+
+        lx_hex(genesis->b, LX_HASH_LEN, hex);
+        err = call(g->feed, "profile.get", json_pack("{s:s,s:b}", "genesis", hex, "prove", 1), &o, why);
+        proof = json_object_get(o, "proof");
+        json_array_foreach(json_object_get(proof, "state"), i, state)
+                if (number(state, "kind") == SIGCHAIN_KIND_CHAIN)
+                        item = state;
+        if (err == LX_OK && (!hex_buf(proof, "header", &part[0]) || !hex_buf(proof, "cert", &part[1]) ||
+            !hex_buf(proof, "valset", &part[2]) || !hex_buf(item, "path", &part[4]) ||
+            (!json_is_null(json_object_get(item, "value")) && !hex_buf(item, "value", &part[3])))) {
+                lx_why_set(why, "the node's answer has no well-formed proof");
+                err = LX_ERR_FORMAT;
+        }
+        p = (struct guard_proof){lx_buf_span(&part[0]), lx_buf_span(&part[1]), lx_buf_span(&part[2]),
+            lx_buf_span(&part[3]), lx_buf_span(&part[4])};
+        if (err == LX_OK)
+                err = guard_view_begin(view, g->trust, &p, lx_clock_walltime().ms, why);
+        for (i = 0; i < 5; i++)
+                lx_buf_clear(&part[i]);
+        json_decref(o);
+        return err;
+}
+
+static enum lx_err
+fetch_tx(struct lxguard *g, struct guard_view *view, const struct lx_hash *id, struct lx_why *why)
+{
+        char hex[LX_HEX_LEN(LX_HASH_LEN)];
+        struct lx_buf bytes = {0};
+        json_t *o = NULL;
+        enum lx_err err;
+
+        lx_hex(id->b, LX_HASH_LEN, hex);
+        err = call(g->feed, "chain.tx", json_pack("{s:s}", "id", hex), &o, why);
+        if (err == LX_OK && !hex_buf(o, "bytes", &bytes))
+                err = LX_ERR_FORMAT;
+        if (err == LX_OK)
+                err = guard_view_give_tx(view, lx_buf_span(&bytes), why);
+        lx_buf_clear(&bytes);
+        json_decref(o);
+        return err;
+}
+
+static enum lx_err
+fetch_manifest(struct lxguard *g, struct guard_view *view, const struct lx_hash *root, struct lx_why *why)
+{
+        struct lx_buf bytes = {0};
+        enum lx_err err;
+
+        (void)pthread_mutex_lock(&g->feed->node_lock);
+        err = rpcclient_get_blob(g->feed->client, "manifest", root, 0, UINT64_MAX, &bytes, NULL);
+        (void)pthread_mutex_unlock(&g->feed->node_lock);
+        if (err != LX_OK || bytes.len == 0)
+                err = guard_view_give_manifest(view, (struct lx_span){0}, why);
+        else
+                err = guard_view_give_manifest(view, lx_buf_span(&bytes), why);
+        lx_buf_clear(&bytes);
+        return err;
+}
+
+static enum lx_err
+follow(struct lxguard *g, struct guard_view *view, const struct lx_hash *genesis, struct lx_why *why)
+{
+        struct lx_hash want;
+        enum lx_err err = begin(g, view, genesis, why);
+
+        while (err == LX_OK && guard_view_wants_tx(view, &want) && !atomic_load(&g->stopping))
+                err = fetch_tx(g, view, &want, why);
+        while (err == LX_OK && guard_view_wants_manifest(view, &want) && !atomic_load(&g->stopping))
+                err = fetch_manifest(g, view, &want, why);
+        if (err == LX_OK && !guard_view_commit(view))
+                err = LX_ERR_STOPPED;
+        if (err != LX_OK)
+                guard_view_abort(view);
+        return err;
+}
+
+/* ---- the thread -------------------------------------------------------------------------------- */
+
+static void
+note_running_revoked(struct lxguard *g)
+{
+        json_t *list = safe_start_check(g), *o;
+        size_t i;
+
+        json_array_foreach(list, i, o) {
+                struct event e = {.kind = "alert", .rule = json_string_value(json_object_get(o, "rule")),
+                    .path = json_string_value(json_object_get(o, "path")), .exe = "", .detail = "still running",
+                    .pid = (pid_t)number(o, "pid")};
+
+                if (strcmp(e.rule, "revoked") == 0 || strcmp(e.rule, "critical") == 0)
+                        event_note(g, &e);
+        }
+        json_decref(list);
+}
+
+/* Ask for everybody; new rules when anything changed. */
+static bool
+step(struct lxguard *g, struct lx_why *why)
+{
+        struct rules *rules = rules_get(g);
+        uint64_t sum;
+        enum lx_err err = LX_OK;
+
+        for (size_t i = 0; i < g->view_count && err == LX_OK; i++) {
+                err = follow(g, g->views[i], &rules->policy->publisher[i].genesis, why);
+                if (err == LX_ERR_ABSENT)
+                        err = LX_OK; /* proven: nothing was published there yet */
+        }
+        rules_put(rules);
+        sum = versions(g);
+        if (sum != g->feed->versions) {
+                g->feed->versions = sum;
+                rules_swap(g, NULL);
+                save_cache(g);
+                log_notice(GUARD, "the lists changed", "height=%llu entries=%zu",
+                    (unsigned long long)atomic_load(&g->height), guard_list_count(g->rules->list));
+                note_running_revoked(g);
+        } else {
+                uint64_t height = UINT64_MAX, ms = UINT64_MAX;
+
+                for (size_t i = 0; i < g->view_count; i++) {
+                        uint64_t h = guard_view_height(g->views[i]), t = guard_view_time(g->views[i]);
+
+                        height = h < height ? h : height;
+                        ms = t < ms ? t : ms;
+                }
+                atomic_store(&g->height, g->view_count > 0 ? height : 0);
+                atomic_store(&g->ledger_ms, g->view_count > 0 ? ms : 0);
+                if (lx_clock_now_ms() - g->feed->saved_ms > SAVE_MS)
+                        save_cache(g);
+        }
+        return err == LX_OK;
+}
+
+static bool
+is_there_news(struct lxguard *g, struct lx_why *why)
+{
+        struct feed *feed = g->feed;
+        json_t *o = NULL;
+        enum lx_err err = call(feed, "chain.header", NULL, &o, why);
+        uint64_t height = number(o, "height");
+        bool news = err == LX_OK && (height != feed->head || feed->kicked);
+
+        if (err == LX_OK)
+                feed->head = height;
+        feed->reachable = err == LX_OK;
+        json_decref(o);
+        return news;
+}
+
+static void
+rest(struct feed *feed, uint64_t ms)
+{
+        struct timespec until;
+
+        (void)clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += (time_t)(ms / 1000);
+        until.tv_nsec += (long)(ms % 1000) * 1000000;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        (void)pthread_mutex_lock(&feed->lock);
+        if (!feed->kicked)
+                (void)pthread_cond_timedwait(&feed->wake, &feed->lock, &until);
+        (void)pthread_mutex_unlock(&feed->lock);
+}
+
+static void *
+run(void *arg)
+{
+        struct lxguard *g = arg;
+        struct feed *feed = g->feed;
+        bool was_good = true;
+
+        feed->kicked = true;
+        while (!atomic_load(&g->stopping)) {
+                struct lx_why why = {{0}};
+                bool good = true;
+
+                if (is_there_news(g, &why)) {
+                        feed->kicked = false;
+                        (void)pthread_mutex_lock(&g->view_lock);
+                        good = step(g, &why);
+                        (void)pthread_mutex_unlock(&g->view_lock);
+                        feed->head = good ? feed->head : 0;
+                } else {
+                        good = feed->reachable;
+                }
+                if (!good && was_good)
+                        log_warn(GUARD, "the node does not help", "why=%s next=%s", why.text,
+                            "deciding by what is known, asking again");
+                (void)pthread_mutex_lock(&feed->lock);
+                feed->why = why;
+                (void)pthread_mutex_unlock(&feed->lock);
+                was_good = good;
+                rest(feed, good ? ASK_MS : RETRY_MS);
+        }
+        return NULL;
+}
+
+void
+feed_start(struct lxguard *g)
+{
+        struct feed *feed = lx_alloc(sizeof(*feed));
+
+        (void)pthread_mutex_init(&feed->lock, NULL);
+        (void)pthread_mutex_init(&feed->node_lock, NULL);
+        (void)pthread_cond_init(&feed->wake, NULL);
+        feed->client = rpcclient_new(g->rules->policy->node, g->rules->policy->state_dir);
+        feed->versions = versions(g);
+        g->feed = feed;
+        (void)pthread_create(&feed->thread, NULL, run, g);
+}
+
+void
+feed_kick(struct lxguard *g)
+{
+        struct feed *feed = g->feed;
+
+        if (feed == NULL)
+                return;
+        (void)pthread_mutex_lock(&feed->lock);
+        feed->kicked = true;
+        (void)pthread_cond_signal(&feed->wake);
+        (void)pthread_mutex_unlock(&feed->lock);
+}
+
+void
+feed_stop(struct lxguard *g)
+{
+        struct feed *feed = g->feed;
+
+        if (feed == NULL)
+                return;
+        feed_kick(g);
+        (void)pthread_join(feed->thread, NULL);
+        g->feed = NULL;
+        rpcclient_free(feed->client);
+        lx_free(feed);
+}
+
+json_t *
+feed_json(struct lxguard *g)
+{
+        struct feed *feed = g->feed;
+        json_t *o;
+
+        if (feed == NULL)
+                return json_null();
+        (void)pthread_mutex_lock(&feed->lock);
+        o = json_pack("{s:b,s:I,s:s}", "reachable", (int)feed->reachable, "head", (json_int_t)feed->head, "why",
+            feed->why.text);
+        (void)pthread_mutex_unlock(&feed->lock);
+        return o;
+}
+
+/* ---- leaf hashes ------------------------------------------------------------------------------- */
+
+enum lx_err
+feed_leaves(struct lxguard *g, const struct guard_release *release, const struct guard_entry *entry,
+    struct lx_buf *out)
+{
+        uint64_t len = merkle_file_pages(entry->size) * LX_HASH_LEN;
+        size_t start = out->len;
+        struct lx_hash root;
+        enum lx_err err = LX_ERR_ABSENT;
+
+        if (g->feed == NULL || lx_hash_is_zero(&release->leaves))
+                return LX_ERR_ABSENT;
+        (void)pthread_mutex_lock(&g->feed->node_lock);
+        err = rpcclient_get_blob(g->feed->client, "leaves", &release->leaves,
+            (uint64_t)entry->leaves_at * LX_HASH_LEN, len, out, NULL);
+        (void)pthread_mutex_unlock(&g->feed->node_lock);
+        if (err == LX_OK && out->len - start != len)
+                err = LX_ERR_TRUNCATED;
+        if (err == LX_OK) {
+                merkle_log_root(&lx_crypto_ops()->hash, (const struct lx_hash *)(const void *)(out->p + start),
+                    merkle_file_pages(entry->size), &root);
+                if (!lx_hash_eq(&root, &entry->root))
+                        err = LX_ERR_PROOF;
+        }
+        if (err != LX_OK)
+                out->len = start;
+        return err;
+}
