@@ -763,8 +763,7 @@ START_TEST(append_registers_grow)
         draft_op(d, &body);
         draft_refuse(d, LX_ERR_RULE, "kind");
         /* A store that lost a node of the log is damaged, not empty. */
-        lx_map_free(w.nodes);
-        w.nodes = lx_map_new(1);
+        world_lose_nodes(&w);
         append(&a, &address, 1, 0, NULL, LX_ERR_CORRUPT, NULL);
         lx_free(leaves);
         end();

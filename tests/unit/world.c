@@ -274,6 +274,13 @@ world_end(struct world *w)
         free_bufs(w->entries);
 }
 
+void
+world_lose_nodes(struct world *w)
+{
+        free_bufs(w->nodes);
+        w->nodes = lx_map_new(1);
+}
+
 const struct lx_buf *
 world_state(const struct world *w, enum sigchain_kind kind, const void *key, size_t len)
 {

@@ -121,6 +121,8 @@ world_state(const struct world *w, enum sigchain_kind kind, const void *key, siz
 /** Put a state value. */
 void world_put(struct world *w, enum sigchain_kind kind, const void *key, size_t len,
     const void *value, size_t value_len);
+/** Lose all nodes of logs, as a damaged store. */
+void world_lose_nodes(struct world *w);
 /** Store a manifest of @count made-up entries; its root. @out_size: its bytes. */
 struct lx_hash
 world_manifest(struct world *w, uint32_t count, const char *prefix, uint64_t *out_size);
