@@ -151,6 +151,7 @@ keep_height(struct bft_engine *e)
         lx_buf_append(&kept->set_bytes, e->set_bytes.p, e->set_bytes.len);
         if (sigchain_valset_decode(kept->set_bytes.p, kept->set_bytes.len, &kept->set) != LX_OK)
                 kept->set.count = 0;
+        memcpy(kept->accused, e->accused, sizeof(kept->accused));
         e->machine = NULL;
         if (!ledger_bft_decision(kept->machine, &round, &hash))
                 return;
@@ -372,9 +373,8 @@ engine_deadline_ms(const struct ledger_engine *engine)
                 other = e->last_block_ms + heartbeat_ms(e);
                 at = other < at ? other : at;
         }
-        if (is_idle(e) && e->fresh && e->now_ms + 50 < at)
-                at = e->now_ms + 50;
-        return at;
+        other = bft_fresh_deadline_ms(e);
+        return other < at ? other : at;
 }
 
 static void

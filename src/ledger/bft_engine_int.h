@@ -77,6 +77,7 @@ struct kept {
         struct ledger_proposal proposal;
         bool has_proposal;
         struct lx_buf payload;
+        uint8_t accused[LEDGER_VOTERS_BYTES];
 };
 
 struct bft_engine {
@@ -157,6 +158,8 @@ void bft_sweep(struct bft_engine *e);
 
 /** Open the journal, keep what it has for the height. */
 LX_MUST_CHECK enum lx_err bft_open_journal(struct bft_engine *e, struct lx_why *why);
+/** When a node without memory at block 0 may be allowed to sign; UINT64_MAX: time changes nothing. */
+uint64_t bft_fresh_deadline_ms(const struct bft_engine *e);
 /** Whether this node may sign at the height under way. */
 bool bft_may_sign(const struct bft_engine *e);
 /** Sign a prevote or precommit, log it, send it. */

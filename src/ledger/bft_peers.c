@@ -393,11 +393,14 @@ bft_accuse(struct bft_engine *e, const struct ledger_ballot *a, const struct led
         struct ledger_evidence evidence = {
             .kind = LEDGER_EVIDENCE_VOTES, .height = a->height, .ballot = {*a, *b}};
         struct lx_buf tx = {0};
+        uint8_t *accused = a->height == e->height
+            ? e->accused
+            : e->kept[a->height % BFT_KEPT_HEIGHTS].accused;
 
-        if (a->height == e->height && ledger_bit(e->accused, a->voter))
+        /* One proof is enough, however many a liar makes. */
+        if (ledger_bit(accused, a->voter))
                 return;
-        if (a->height == e->height)
-                ledger_bit_set(e->accused, a->voter);
+        ledger_bit_set(accused, a->voter);
         log_warn(LEDGER, "a validator broke the rules of consensus", "height=%llu voter=%u",
             (unsigned long long)a->height, a->voter);
         ledger_evidence_make_tx(&e->chain_id, &evidence, &tx);

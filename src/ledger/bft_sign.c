@@ -50,6 +50,14 @@ peers_agree_on_fresh(const struct bft_engine *e)
         return any && e->fresh_since_ms != 0 && e->now_ms >= e->fresh_since_ms + FRESH_WAIT_MS;
 }
 
+uint64_t
+bft_fresh_deadline_ms(const struct bft_engine *e)
+{
+        uint64_t at = e->fresh_since_ms + FRESH_WAIT_MS;
+
+        return e->fresh && e->fresh_since_ms != 0 && e->now_ms < at ? at : UINT64_MAX;
+}
+
 bool
 bft_may_sign(const struct bft_engine *e)
 {
@@ -62,8 +70,6 @@ bft_may_sign(const struct bft_engine *e)
 void
 bft_sign_height_done(struct bft_engine *e, const struct ledger_header *header)
 {
-        struct own_job *job;
-
         e->silenced = false;
         if (e->fresh && e->has_journal && e->record.height == 0) {
                 /* Height 1 was decided without us: who knows since when the network runs. */
@@ -76,7 +82,6 @@ bft_sign_height_done(struct bft_engine *e, const struct ledger_header *header)
                 log_notice(LEDGER, "this validator signs again", "from=%llu",
                     (unsigned long long)e->record.vote_from);
         }
-        (void)job;
 }
 
 void
