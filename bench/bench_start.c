@@ -84,10 +84,10 @@ work(void)
         bench_say("publishing /usr/bin and /usr/lib, looking up");
         return bench_shell(bench_str("lx='%s/lx --datadir %s --key-file %s/key'; %s/lx keygen device %s/key && "
             "$lx profile create && $lx binary publish /usr/bin /usr/lib && "
-            "d=$(sha256sum /bin/ls | cut -d' ' -f1) && $lx trust publisher "
+            "$lx trust set %s/genesis.json && d=$(sha256sum /bin/ls | cut -d' ' -f1) && $lx trust publisher "
             "$($lx --json binary lookup $d | jq -r .publisher) && "
             "for i in $(seq 100); do $lx --verify binary lookup $d || exit 1; done",
-            build, dir, dir, build, dir)) > 0;
+            build, dir, dir, build, dir, dir)) > 0;
 }
 
 int

@@ -6,10 +6,10 @@
 #include "base/mem.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <unistd.h>
 
 struct queue {
         struct lx_job *first;
@@ -110,15 +110,24 @@ lx_pool_new_inline(void (*notify)(void *arg), void *arg)
         return new_pool(0, notify, arg);
 }
 
+/* Those that this process may run on, which a container or taskset may have narrowed. */
+static unsigned
+usable_cores(void)
+{
+        cpu_set_t set;
+        int cores = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 0;
+
+        return cores > 0 && cores < 256 ? (unsigned)cores : 1;
+}
+
 struct lx_pool *
 lx_pool_new(unsigned threads, void (*notify)(void *arg), void *arg)
 {
-        long cores = sysconf(_SC_NPROCESSORS_ONLN);
         struct lx_pool *pool;
         sigset_t all, before;
 
         if (threads == 0)
-                threads = cores > 0 && cores < 256 ? (unsigned)cores : 1;
+                threads = usable_cores();
         pool = new_pool(threads, notify, arg);
         /* Signals belong to the thread that has the loop. */
         sigfillset(&all);
@@ -266,7 +275,9 @@ void
 lx_pool_for(struct lx_pool *pool, size_t count, void (*fn)(void *arg, size_t i), void *arg)
 {
         struct share share = {.fn = fn, .arg = arg, .count = count};
-        size_t helpers = pool != NULL && count > 1 ? pool->thread_count : 0;
+        /* The caller is one of them: as many threads as workers, no more. */
+        size_t helpers =
+            pool != NULL && count > 1 && pool->thread_count > 1 ? pool->thread_count - 1 : 0;
 
         if (helpers > 0 && helpers >= count)
                 helpers = count - 1;

@@ -37,8 +37,8 @@ void lx_pool_drain(struct lx_pool *pool);
 /** How many workers there are. */
 unsigned lx_pool_threads(const struct lx_pool *pool);
 /**
- * Run @fn(@arg, i) for every i < @count over all workers and the calling thread; returns when
- * all are done. May be called from any thread but a worker's.
+ * Run @fn(@arg, i) for every i < @count on as many threads as there are workers, the calling one
+ * among them; returns when all are done. May be called from any thread but a worker's.
  */
 void lx_pool_for(struct lx_pool *pool, size_t count, void (*fn)(void *arg, size_t i), void *arg);
 

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define HEADERS_MAX 16384
@@ -35,6 +36,8 @@ struct io_http {
         struct io_http_options options;
         struct server server[2]; /* unix, TCP */
         char *unix_path;
+        time_t date_s; /* the second that date says */
+        char date[40];
 };
 
 struct io_http_request {
@@ -124,6 +127,18 @@ free_request(struct io_http_request *req)
         lx_free(req);
 }
 
+/* The Date header; libevent would make its text anew for every answer. */
+static const char *
+date_now(struct io_http *http)
+{
+        time_t now = time(NULL);
+
+        if (now != http->date_s)
+                (void)evutil_date_rfc1123(http->date, sizeof(http->date), NULL);
+        http->date_s = now;
+        return http->date;
+}
+
 void
 io_http_reply(struct io_http_request *req, int status, const char *type, const void *body, size_t len)
 {
@@ -136,6 +151,8 @@ io_http_reply(struct io_http_request *req, int status, const char *type, const v
                 evhttp_connection_set_closecb(evcon, NULL, NULL);
                 io_conns_set_busy(req->server->conns, evhttp_connection_get_bufferevent(evcon), false);
                 (void)evhttp_add_header(evhttp_request_get_output_headers(ev), "Content-Type", type);
+                (void)evhttp_add_header(
+                    evhttp_request_get_output_headers(ev), "Date", date_now(req->server->http));
                 (void)evbuffer_add(out, body, len);
                 evhttp_send_reply(ev, status, NULL, NULL);
         }
