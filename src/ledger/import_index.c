@@ -152,7 +152,8 @@ put_published(struct publisher *p, struct lld_batch *batch, const struct digest 
             list.len < DIGEST_PUBLISHERS_MAX * DIGEST_RECORD) {
                 lx_buf_append(&out, list.p, at);
                 lx_buf_append(&out, record, sizeof(record));
-                lx_buf_append(&out, list.p + at, list.len - at);
+                if (at < list.len)
+                        lx_buf_append(&out, list.p + at, list.len - at);
                 import_put(batch, LEDGER_DIGEST, LX_SPAN(d->digest.b, LX_HASH_LEN), lx_buf_span(&out));
         }
         lx_buf_clear(&list);

@@ -77,6 +77,15 @@ announce_to(struct llp_gossip *g, struct gossip_peer *peer, const struct lx_hash
 /* ---- sending ----------------------------------------------------------------------------------- */
 
 static void
+take_front(struct lx_buf *buf, size_t len)
+{
+        if (len == 0)
+                return;
+        memmove(buf->p, buf->p + len, buf->len - len);
+        buf->len -= len;
+}
+
+static void
 flush_announcements(struct llp_gossip *g)
 {
         const struct llp_net *net = g->options.net;
@@ -109,8 +118,7 @@ flush_announcements(struct llp_gossip *g)
                         g->stats.announced += count;
                         at += count * LX_HASH_LEN;
                 }
-                memmove(peer->announce.p, peer->announce.p + at, peer->announce.len - at);
-                peer->announce.len -= at;
+                take_front(&peer->announce, at);
         }
 }
 
@@ -157,8 +165,7 @@ flush_bodies(struct llp_gossip *g)
                         gossip_known_add(&peer->known, &id, g->options.map_seed);
                         g->stats.bodies_out++;
                 }
-                memmove(peer->bodies.p, peer->bodies.p + at, peer->bodies.len - at);
-                peer->bodies.len -= at;
+                take_front(&peer->bodies, at);
         }
         lx_buf_clear(&body);
 }
