@@ -15,7 +15,7 @@
 #define TEXT_MAX 512
 #define HEX_LEN (2 * LX_SECKEY_LEN)
 
-static const char *const KIND_NAMES[] = {"validator", "node", "device"};
+static const char *const KIND_NAMES[] = {"validator", "node", "device", "eid"};
 
 bool
 keys_kind_named(const char *name, enum keys_kind *out_kind)

@@ -3,7 +3,7 @@
  *
  * Text, mode 0600, refused when group or others may read it:
  *   lxnode-key 1
- *   kind validator|node|device
+ *   kind validator|node|device|eid
  *   secret <64 hex>
  *   public <64 hex>           (x-only, of the secret used as a key; checked against it)
  * Validators and nodes sign with the secret itself. For a device the secret is the root of its
@@ -15,7 +15,7 @@
 
 #include "keys/derive.h"
 
-enum keys_kind { KEYS_VALIDATOR, KEYS_NODE, KEYS_DEVICE };
+enum keys_kind { KEYS_VALIDATOR, KEYS_NODE, KEYS_DEVICE, KEYS_EID };
 
 struct keys_file {
         enum keys_kind kind;
@@ -23,7 +23,7 @@ struct keys_file {
         struct lx_pubkey public;
 };
 
-/** The kind called @name ("validator", "node", "device"); false: there is none. */
+/** The kind called @name ("validator", "node", "device", "eid"); false: there is none. */
 bool keys_kind_named(const char *name, enum keys_kind *out_kind);
 /** The name of @kind. */
 const char *keys_kind_name(enum keys_kind kind);

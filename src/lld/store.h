@@ -169,7 +169,7 @@ LX_MUST_CHECK enum lx_err lld_restore(const char *from, const char *to, struct l
 LX_MUST_CHECK enum lx_err lld_check(struct lld *db, struct lx_why *why);
 
 /**
- * Give space of pruned records back to the file system (compaction). Any thread, long; lld_hurry ends
+ * Give space of pruned records back to the file system, by compaction. Any thread, long; lld_hurry ends
  * it early.
  */
 LX_MUST_CHECK enum lx_err lld_compact(struct lld *db);

@@ -627,7 +627,7 @@ cmd_prefix_delegate(struct lx *lx)
         ops = lx_alloc(sizeof(*ops));
         lx_field_u64(o, "instance", SIGCHAIN_FIXED, iid);
         lx_field_u64(o, "family", SIGCHAIN_FIXED, family);
-        lx_field_bytes(o, "prefix", SIGCHAIN_FIXED, LX_SPAN(addr, family == 6 ? 16 : 4));
+        lx_field_bytes(o, "prefix", SIGCHAIN_FIXED, LX_SPAN(addr, 16));
         lx_field_u64(o, "bits", SIGCHAIN_FIXED, bits);
         lx_field_hash(o, "eid", SIGCHAIN_ADDRESS, SIGCHAIN_MUTABLE, &none);
         lx_ops_create(ops, SIGCHAIN_PREFIX, o);

@@ -11,6 +11,7 @@
 #include "ledger/kinds.h"
 #include "ledger/maintain.h"
 #include "llp/core.h"
+#include "lxnoded/overlay.h"
 #include "lxnoded/peers.h"
 #include "lxnoded/setup.h"
 #include "rpc/rpc.h"
@@ -45,6 +46,7 @@ struct lxnode {
         struct io_http *http;
         struct rpc *rpc;
         struct peers *peers;
+        struct overlay *overlay;
         struct lx_buf cookie;
         char *socket_path;
         char tcp[80];
@@ -199,9 +201,11 @@ woken(void *arg)
 static void
 on_block(void *arg, const struct ledger_header *header, size_t tx_count)
 {
-        (void)arg;
+        struct lxnode *node = arg;
+
         log_info(LEDGER, "block committed", "height=%llu transactions=%zu",
             (unsigned long long)header->height, tx_count);
+        overlay_new_block(node->overlay);
 }
 
 static void
@@ -298,6 +302,7 @@ tick(void *arg)
         struct chore *chore;
 
         ledger_view_unref(view);
+        overlay_tick(node->overlay, height);
         blob_tick(node->blobs, now);
         chore = lx_alloc(sizeof(*chore));
         *chore = (struct chore){.job = {.run = run_chore, .done = end_chore}, .node = node};
@@ -467,6 +472,7 @@ open_rpc(struct lxnode *node, struct lx_why *why)
             .db = node->db,
             .peers = peers_swarm_io(node->peers),
             .peers_listen = peers_listening(node->peers),
+            .router = overlay_router(node->overlay),
             .datadir = node->conf.datadir,
             .open_metrics = node->conf.rpc_open_metrics,
             .start_ms = lx_clock_now_ms(),
@@ -538,6 +544,8 @@ node_open(const struct node_conf *conf, struct lxnode **out_node, struct lx_why 
         }
         if (err == LX_OK)
                 err = open_ledger(conf, node, why);
+        if (err == LX_OK && (conf->router || conf->dns_listen != NULL))
+                err = overlay_open(conf, node->ledger, &node->overlay, why);
         if (err == LX_OK)
                 err = open_peers(node, why);
         if (err == LX_OK)
@@ -588,6 +596,7 @@ node_close(struct lxnode *node)
         io_http_free(node->http);
         rpc_free(node->rpc);
         peers_close(node->peers);
+        overlay_close(node->overlay);
         ledger_executor_free(node->executor);
         lx_pool_free(node->pool);
         ledger_close(node->ledger);

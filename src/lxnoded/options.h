@@ -24,6 +24,13 @@ struct node_conf {
         char *log;
         char *log_file;
         char *restore;
+        char *router_tun;
+        char *router_rloc;
+        char *router_eid;
+        char *router_plain_from;
+        char *router_site;
+        char *dns_listen;
+        bool router;
         uint64_t prune;      /* heights to keep; 0: all */
         uint64_t db_cache;   /* MiB */
         uint64_t inbound_max;

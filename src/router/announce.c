@@ -10,6 +10,7 @@
 #define TTL_MIN 60
 #define RETRY_MS 250
 #define RETRY_MAX_MS 8000
+#define KEEP_OPEN_MS 25000 /* a NAT forgets a flow of UDP after 30 s and more */
 #define UNOWNED_MS 15000 /* until the ledger is asked again whether an EID is ours */
 
 const struct announced *
@@ -163,7 +164,7 @@ announce_tick(struct router *r)
                 for (size_t j = 0; j < a->place_count; j++) {
                         struct announcement *p = &a->place[j];
 
-                        if (p->acked)
+                        if (p->acked && !p->hidden)
                                 continue;
                         if (p->next_ms <= r->now_ms)
                                 send_register(r, a, p);
@@ -191,6 +192,11 @@ take_confirmation(struct router *r, const struct router_map_register *m)
                                 router_wish(r, p->next_ms);
                         } else {
                                 p->acked = true;
+                                p->hidden = m->key_id == 1;
+                                p->next_ms = r->now_ms + KEEP_OPEN_MS;
+                                p->tries = 0;
+                                if (p->hidden)
+                                        router_wish(r, p->next_ms);
                         }
                         return true;
                 }

@@ -192,24 +192,34 @@ router_packet_hop(uint8_t *bytes, const struct router_packet *packet)
 
 /* ---- sums and headers -------------------------------------------------------------------------- */
 
+/* RFC 1071 2(B): the sum does not care for the order of bytes, so it runs in the machine's own words. */
 uint32_t
 router_sum(uint32_t sum, const uint8_t *bytes, size_t len)
 {
-        uint64_t s = sum;
+        uint64_t s = 0;
+        uint16_t half = 0;
+        uint8_t two[2];
 
-        while (len >= 4) {
-                s += (uint64_t)get16(bytes) + get16(bytes + 2);
-                bytes += 4;
-                len -= 4;
+        for (; len >= 16; bytes += 16, len -= 16) {
+                uint64_t w[2];
+
+                memcpy(w, bytes, sizeof(w));
+                s += (w[0] & 0xffffffff) + (w[0] >> 32) + (w[1] & 0xffffffff) + (w[1] >> 32);
         }
-        if (len >= 2) {
-                s += get16(bytes);
-                bytes += 2;
-                len -= 2;
+        for (; len >= 2; bytes += 2, len -= 2) {
+                memcpy(&half, bytes, sizeof(half));
+                s += half;
         }
-        if (len > 0)
-                s += (uint64_t)bytes[0] << 8;
-        s = (s & 0xffffffff) + (s >> 32);
+        if (len > 0) {
+                half = 0;
+                memcpy(&half, bytes, 1);
+                s += half;
+        }
+        while (s >> 16 != 0)
+                s = (s & 0xffff) + (s >> 16);
+        half = (uint16_t)s;
+        memcpy(two, &half, sizeof(two));
+        s = (uint64_t)sum + get16(two);
         return (uint32_t)((s & 0xffff) + (s >> 16));
 }
 

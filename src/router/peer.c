@@ -677,6 +677,7 @@ peer_frame(struct router *r, const struct router_at *from, uint8_t *frame, size_
                 p->unproven = NULL;
                 promote(r, p, s);
                 p->data = *from;
+                p->shaking = false; /* ours, if there is one, is not needed any more */
                 flush(r, p);
         }
         if (s->highest > highest)

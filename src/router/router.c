@@ -302,6 +302,18 @@ take_request(struct router *r, const struct router_at *from, const uint8_t *byte
                 server_request(r, from, outer_len, &request);
 }
 
+/* To us: somebody is introduced. Else a question: answered to the outer source only, as to anybody. */
+static void
+take_encapsulated(struct router *r, const struct router_at *from, const struct router_encapsulated *ecm, size_t len)
+{
+        struct router_map_request request;
+
+        if (router_map_request_decode(ecm->message.p, ecm->message.len, &request) == LX_OK && !request.probe &&
+            !request.smr && announce_covers(r, request.asked[0].iid, &request.asked[0].addr) != NULL)
+                server_introduced(r, &request);
+        take_request(r, from, ecm->message.p, ecm->message.len, len);
+}
+
 void
 router_control_input(struct router *router, uint64_t now_ms, const struct router_at *from,
     const uint8_t *bytes, size_t len)
@@ -326,10 +338,9 @@ router_control_input(struct router *router, uint64_t now_ms, const struct router
                 server_notify_ack(router, from, bytes, len);
                 break;
         case ROUTER_ENCAPSULATED:
-                /* answered to the outer source only: what stands inside proves nothing */
                 if (router_encapsulated_decode(bytes, len, &inner) == LX_OK &&
                     router_message_type(inner.message.p, inner.message.len) == ROUTER_MAP_REQUEST)
-                        take_request(router, from, inner.message.p, inner.message.len, len);
+                        take_encapsulated(router, from, &inner, len);
                 else
                         COUNT(router, drop_malformed);
                 break;

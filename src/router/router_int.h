@@ -94,6 +94,8 @@ struct registration {
         uint64_t expires_ms;
         uint32_t next_free;
         int site;                   /* -1: signed */
+        struct router_at from;      /* where the registration came from */
+        bool hidden;                /* that is none of its RLOCs: it is behind a NAT */
         uint16_t len;
         uint8_t bytes[REGISTERED_MAX]; /* the record, as it came */
 };
@@ -112,6 +114,7 @@ struct announcement {
         uint64_t nonce, next_ms;
         unsigned tries;
         bool acked, has_cookie;
+        bool hidden;                /* it sees us behind a NAT: keep the way open */
         uint8_t cookie[16];
 };
 
@@ -149,7 +152,7 @@ struct router {
         struct lx_map *peer_by_key; /* u8 identity, seal key -> index + 1 */
         struct { struct router_session *session; uint32_t peer; } *session;
         uint32_t session_next;
-        struct bucket shake_bucket;
+        struct bucket shake_bucket, introduce_bucket;
         /* server.c */
         struct router_cache *registered;
         struct registration *registration;
@@ -198,6 +201,8 @@ void resolve_request(struct router *r, const struct router_at *to, uint64_t nonc
 /* server.c */
 void server_register(struct router *r, const struct router_at *from, const uint8_t *bytes, size_t len);
 void server_notify_ack(struct router *r, const struct router_at *from, const uint8_t *bytes, size_t len);
+/** A map-server passes on who asks for us: if we are hidden, we must speak first. */
+void server_introduced(struct router *r, const struct router_map_request *request);
 void server_request(struct router *r, const struct router_at *from, size_t outer_len,
     const struct router_map_request *request);
 void server_tick(struct router *r);

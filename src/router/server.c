@@ -13,6 +13,7 @@
 #define NEGATIVE_TTL_MIN 1
 #define SUBSCRIBED_MS 3600000
 #define NOTIFY_TRIES 3
+#define FRESH_MS 3000
 
 /* ---- the table ----------------------------------------------------------------------------------- */
 
@@ -215,13 +216,25 @@ challenge(struct router *r, const struct router_at *from, uint64_t nonce)
         router_send_control(r, from, &wr);
 }
 
+/* Whether a claim comes from an address that is none of its RLOCs. */
 static bool
-take_signed(struct router *r, const struct router_record *record, struct lx_span bytes)
+is_hidden(const struct router_signed *claim, const struct router_at *from)
+{
+        for (unsigned i = 0; i < claim->record.rloc_count; i++)
+                if (router_addr_eq(&claim->record.rloc[i].addr, &from->addr))
+                        return false;
+        return true;
+}
+
+static bool
+take_signed(struct router *r, const struct router_at *from, const struct router_record *record,
+    struct lx_span bytes, bool *out_hidden)
 {
         struct router_signed claim;
         struct router_owner owner;
         struct registration *old;
         uint32_t ttl;
+        bool kept;
 
         if (!router_signed_take(record, &claim)) {
                 COUNT(r, refused_signature);
@@ -232,10 +245,22 @@ take_signed(struct router *r, const struct router_record *record, struct lx_span
                 COUNT(r, refused_stale);
                 return false;
         }
+        *out_hidden = is_hidden(&claim, from);
+        if (old != NULL && old->site < 0 && old->expires_ms > r->now_ms && old->len == bytes.len &&
+            memcmp(old->bytes, bytes.p, bytes.len) == 0) { /* public */
+                old->from = *from;
+                old->hidden = *out_hidden;
+                return true;
+        }
         if (!resolve_check(r, &claim, &owner))
                 return false;
         ttl = claim.record.ttl_min < SIGNED_TTL_MAX_MIN ? claim.record.ttl_min : SIGNED_TTL_MAX_MIN;
-        return keep(r, &claim.record.eid, claim.sequence, ttl * 60000ull, -1, bytes);
+        kept = keep(r, &claim.record.eid, claim.sequence, ttl * 60000ull, -1, bytes);
+        if (kept && (old = exactly(r, &claim.record.eid)) != NULL) {
+                old->from = *from;
+                old->hidden = *out_hidden;
+        }
+        return kept;
 }
 
 static size_t
@@ -304,12 +329,12 @@ take_site(struct router *r, int number, const struct router_map_register *m,
 
 static void
 confirm(struct router *r, const struct router_at *from, const struct router_map_register *m, int site,
-    struct lx_span records)
+    bool hidden, struct lx_span records)
 {
         uint8_t bytes[ROUTER_MESSAGE_MAX], mac[32] = {0};
         struct lx_writer wr = lx_writer_init(bytes, sizeof(bytes));
         struct router_map_register answer = {.type = ROUTER_MAP_NOTIFY, .nonce = m->nonce,
-            .key_id = m->key_id, .record_count = site >= 0 ? m->record_count : 0};
+            .key_id = site >= 0 ? m->key_id : hidden, .record_count = site >= 0 ? m->record_count : 0};
         size_t offset;
 
         if (site >= 0) {
@@ -334,7 +359,7 @@ server_register(struct router *r, const struct router_at *from, const uint8_t *b
         struct lx_reader rd, check;
         struct router_record record;
         struct lx_span records;
-        bool all = true;
+        bool all = true, hidden = false;
         int site = -1;
 
         if (!r->options.serve || router_map_register_decode(bytes, len, &m, &rd) != LX_OK) {
@@ -368,10 +393,10 @@ server_register(struct router *r, const struct router_at *from, const uint8_t *b
 
                 router_record_read(&rd, &record);
                 one = LX_SPAN(start, (size_t)(rd.p - start));
-                all &= site < 0 ? take_signed(r, &record, one) : take_site(r, site, &m, &record, one);
+                all &= site < 0 ? take_signed(r, from, &record, one, &hidden) : take_site(r, site, &m, &record, one);
         }
         if (all && m.want_notify)
-                confirm(r, from, &m, site, records);
+                confirm(r, from, &m, site, hidden, records);
 }
 
 /* ---- answering ----------------------------------------------------------------------------------- */
@@ -427,6 +452,51 @@ take_smr(struct router *r, const struct router_map_request *request)
         (void)resolve_begin(r, request->source.iid, &request->source.addr);
 }
 
+/*
+ * RFC 9301 8.3: a map-server passes Map-Requests on to the ETR, encapsulated. We answer ourselves, and pass on
+ * only what a site behind a NAT must know: who wants to talk to it.
+ */
+static void
+introduce(struct router *r, const struct registration *g, const struct router_at *from,
+    const struct router_map_request *request)
+{
+        uint8_t bytes[ROUTER_MESSAGE_MAX], message[ROUTER_MESSAGE_MAX];
+        struct lx_writer inner = lx_writer_init(message, sizeof(message)), wr = lx_writer_init(bytes, sizeof(bytes));
+        struct router_encapsulated ecm = {.from = *from, .to = {g->from.addr, ROUTER_PORT_CONTROL}};
+
+        if (!request->map_data || !router_bucket_take(r, &r->introduce_bucket, 200))
+                return;
+        if (ecm.from.addr.family != ecm.to.addr.family)
+                ecm.from.addr = (struct router_addr){.family = ecm.to.addr.family};
+        router_map_request_encode(request, &inner);
+        if (lx_writer_end(&inner) != LX_OK)
+                return;
+        ecm.message = LX_SPAN(message, inner.len);
+        router_encapsulated_encode(&ecm, &wr);
+        if (lx_writer_end(&wr) == LX_OK)
+                router_send_control(r, &g->from, &wr);
+}
+
+void
+server_introduced(struct router *r, const struct router_map_request *request)
+{
+        const struct announced *ours = announce_covers(r, request->asked[0].iid, &request->asked[0].addr);
+        struct router_signed claim;
+        struct router_owner owner;
+        struct mapping *m;
+        struct peer *p;
+
+        if (ours == NULL || !request->map_data || !router_signed_take(&request->record, &claim) ||
+            !router_bucket_take(r, &r->introduce_bucket, 50) || !resolve_check(r, &claim, &owner))
+                return;
+        resolve_learn(r, &claim, &owner);
+        m = resolve_find(r, claim.record.eid.iid, &claim.record.eid.addr);
+        p = m != NULL && m->kind == MAPPING_SEALED ? &r->peer[m->peer] : NULL;
+        /* who asks has no session: one that we have from before is dead, unless it is quite new */
+        if (p != NULL && !p->shaking && (p->now == NULL || r->now_ms - p->now->born_ms > FRESH_MS))
+                peer_shake(r, p);
+}
+
 void
 server_request(struct router *r, const struct router_at *from, size_t outer_len,
     const struct router_map_request *request)
@@ -449,6 +519,8 @@ server_request(struct router *r, const struct router_at *from, size_t outer_len,
         }
         if (request->subscribe[0] && g != NULL && request->asked_count == 1)
                 subscribe(r, g, from, request->nonce);
+        if (g != NULL && g->hidden)
+                introduce(r, g, from, request);
         COUNT(r, requests_answered);
         router_send_control(r, from, &wr);
 }

@@ -3,6 +3,7 @@
 #include "rpc/rpc_int.h"
 
 #include "base/clock.h"
+#include "router/router_io.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -182,6 +183,17 @@ rpc_metric(struct lx_buf *out, const char *name, const char *type, const char *h
 }
 
 static void
+router_metrics(struct router_io *router, struct lx_buf *out)
+{
+        struct router_counters c;
+
+        router_io_counters(router, &c);
+#define X(name, text) rpc_metric(out, "router_" #name "_total", "counter", "Router: " text ".", c.name);
+        ROUTER_COUNTERS(X)
+#undef X
+}
+
+static void
 handle_metrics(struct rpc *rpc, struct io_http_request *req)
 {
         struct ledger_view *view = ledger_view_new(rpc->options.ledger);
@@ -221,6 +233,8 @@ handle_metrics(struct rpc *rpc, struct io_http_request *req)
             (lx_clock_now_ms() - rpc->options.start_ms) / 1000);
         rpc_consensus_metrics(rpc, &out);
         rpc_peer_metrics(rpc, &out);
+        if (rpc->options.router != NULL)
+                router_metrics(rpc->options.router, &out);
         io_http_reply(req, 200, "text/plain; version=0.0.4", out.p, out.len);
         lx_buf_clear(&out);
         ledger_view_unref(view);

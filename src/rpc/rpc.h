@@ -18,6 +18,7 @@
 #define RPC_ANSWER_MAX (32u << 20) /* bytes of a batch's answers; further calls are refused */
 
 struct rpc;
+struct router_io;
 
 /* What node.backup waits for. */
 struct rpc_backup {
@@ -37,6 +38,7 @@ struct rpc_options {
         struct lld *db;
         struct llp_swarm_io *peers;   /* NULL: this node has none */
         const char *peers_listen;     /* "ADDRESS:PORT" or "none" */
+        struct router_io *router;     /* NULL: no router */
         const char *datadir;
         const char *listening[4];     /* sockets, for node.status; NULL-ended */
         const char *cookie;           /* "user:password"; needed on TCP */
