@@ -488,14 +488,15 @@ run(struct arguments *args)
 static void
 help(void)
 {
-        printf("Usage: lxguard [--conf FILE] [--check-config] [--stop-after SECONDS] [--panic] [--scan|--scan-full]\n"
+        printf("Usage: lxguard [--conf FILE] [--check-config] [--stop-after SECONDS] [--panic]\n"
+               "               [--scan|--scan-full]\n"
                "Lets only run what the ledger knows.\n\n"
                "  --conf FILE\n        The policy. Default: " CONF_PATH ".\n"
                "  --check-config\n        Check the policy, and exit.\n"
                "  --stop-after SECONDS\n        End by itself, which opens the gate: for trying it out.\n"
                "  --panic\n        Switch the running guard to audit until it starts again.\n"
-               "  --scan, --scan-full\n        One pass over the memory of all processes by the cached lists, without a gate;\n"
-               "        prints JSON. Exit status 1: something was found.\n"
+               "  --scan, --scan-full\n        One pass over the memory of all processes by the cached lists,\n"
+               "        without a gate; prints JSON. Exit status 1: something was found.\n"
                "  --help, --version\n\nSettings of the policy file (name = value):\n\n");
         for (const struct guard_row *row = guard_policy_rows(); row->name != NULL; row++) {
                 printf("  %s = %s\n        %s", row->name, row->value, row->help);

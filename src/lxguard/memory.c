@@ -92,7 +92,8 @@ act(struct pass *p)
 {
         enum guard_memory what = p->rules->policy->memory;
 
-        if (p->acted || p->g->gate == NULL || atomic_load(&p->g->mode) != GUARD_ENFORCE || p->pid == 1 || p->pid == getpid())
+        if (p->acted || p->g->gate == NULL || atomic_load(&p->g->mode) != GUARD_ENFORCE || p->pid == 1 ||
+            p->pid == getpid())
                 return;
         p->acted = what == GUARD_MEMORY_STOP || what == GUARD_MEMORY_KILL;
         if (p->acted)

@@ -66,7 +66,7 @@ expect 0 guard trust alice --conf "$work/g.conf"
 "$build/lxguard" --conf "$work/g.conf" --check-config || fail "check-config"
 
 # No lists yet: nothing runs until the node was heard; then what was published does.
-gate || fail "the gate did not start"
+gate || { ! grep -q "gives no fanotify gate" "$work/glog" || exit 77; fail "the gate did not start"; }
 until_status '.entries == 3'
 [ "$(jq -r .mode <<<"$(g status --json)")" = enforce ] || gfail "not enforcing"
 runs "$m/good"

@@ -49,7 +49,9 @@ C
 expect 0 guard trust alice --own --conf "$work/g.conf"
 "$build/lxguard" --conf "$work/g.conf" --stop-after "${LIMIT:-190}" 2>"$work/glog" &
 guard=$!
-until [ "$(g status --json 2>/dev/null | jq .entries)" = 41 ]; do kill -0 "$guard" || { cat "$work/glog"; fail "no gate"; }; done
+until [ "$(g status --json 2>/dev/null | jq .entries)" = 41 ]; do
+        kill -0 "$guard" || { cat "$work/glog"; ! grep -q "gives no fanotify gate" "$work/glog" || exit 77; fail "no gate"; }
+done
 
 for d in $dirs; do
         "$build/tests/tools/guard_race" "$d" "$work/bin/good" "$d/evil" "$rounds" || { grep -v unknown "$work/glog" | tail -5; fail "a race on $d"; }
