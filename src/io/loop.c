@@ -46,14 +46,9 @@ struct io_loop *
 io_loop_new(void)
 {
         struct io_loop *loop = lx_alloc(sizeof(*loop));
-        struct event_config *config = event_config_new();
 
-        lx_assert(evthread_use_pthreads() == 0 && config != NULL);
-        /* What is added and taken away again within one turn never reaches the kernel. (Descriptors
-         * made by dup would be in the way; there are none.) */
-        lx_assert(event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST) == 0);
-        loop->base = event_base_new_with_config(config);
-        event_config_free(config);
+        lx_assert(evthread_use_pthreads() == 0);
+        loop->base = event_base_new();
         lx_assert(loop->base != NULL);
         loop->wake = event_new(loop->base, -1, EV_PERSIST, woken, loop);
         lx_assert(loop->wake != NULL);
