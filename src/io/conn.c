@@ -10,7 +10,7 @@
 #include <event2/bufferevent.h>
 #include <sys/socket.h>
 
-#define SWEEP_MS 2000
+#define SWEEP_MS 500
 
 struct conn {
         struct bufferevent *bev; /* a reference of our own */
@@ -115,12 +115,12 @@ io_conns_add(struct event_base *base, void *arg)
         struct io_conns *conns = arg;
         struct conn *c;
 
-        if (conns->count >= conns->max)
-                reap(conns);
+        reap(conns);
         if (conns->count >= conns->max)
                 make_room(conns);
         c = lx_alloc(sizeof(*c));
-        c->bev = bufferevent_socket_new(base, -1, 0);
+        /* The socket is closed with the last reference, after its events are taken away. */
+        c->bev = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
         lx_assert(c->bev != NULL);
         bufferevent_incref(c->bev);
         c->watch = evbuffer_add_cb(bufferevent_get_input(c->bev), bytes_came, c);

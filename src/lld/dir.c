@@ -305,13 +305,17 @@ lld_dir_open(const char *dir, const struct lld_options *options, int *out_fd, bo
 
 /* ---- the height that is on disk for sure ------------------------------------------------------- */
 
+/* Nothing, zeroes, or only the first digits: what a power cut leaves of a HEIGHT that was never synced. */
 static bool
-is_blank(const struct lx_buf *buf)
+is_cut_off(const struct lx_buf *buf)
 {
-        for (size_t i = 0; i < buf->len; i++)
-                if (buf->p[i] != 0)
-                        return false;
-        return true;
+        size_t zeroes = 0, digits = 0;
+
+        for (size_t i = 0; i < buf->len; i++) {
+                zeroes += buf->p[i] == 0;
+                digits += buf->p[i] >= '0' && buf->p[i] <= '9';
+        }
+        return zeroes == buf->len || (digits == buf->len && buf->len < LLD_HEIGHT_LEN);
 }
 
 enum lx_err
@@ -326,7 +330,7 @@ lld_dir_read_height(const char *dir, bool *out_found, uint64_t *out_height, stru
         if (!join_path(path, dir, "HEIGHT"))
                 return LX_ERR_RANGE;
         err = lx_file_read(path, 64, &text, NULL);
-        if (err == LX_ERR_ABSENT || (err == LX_OK && is_blank(&text))) {
+        if (err == LX_ERR_ABSENT || (err == LX_OK && is_cut_off(&text))) {
                 err = LX_OK; /* never written, or cut off before it reached the disk: it says nothing */
         } else if (err != LX_OK || text.len != LLD_HEIGHT_LEN ||
             sscanf(lx_buf_str(&text), "%20llu%c", &height, &tail) != 2 || tail != '\n') {

@@ -5,7 +5,8 @@
  *   kill:N    the process dies before its N-th operation that changes the disk
  *   torn:N    before the N-th it dies, having done half of it when it is a write
  *   write:N   the N-th write fails with EIO         full:N  that and all later ones with ENOSPC
- *   fsync:N   the N-th fsync fails with EIO, and what was not synced in that file never will be
+ *   fsync:N   the N-th fsync fails with EIO, and what was not synced in that file never will be (in a
+ *             directory: not yet)
  *   alloc:N   the N-th allocation after lx_fault_arm() fails
  * LX_FAULT_SHADOW names a directory that gets what a disk would keep that forgets all but what was
  * synced, by the letter of POSIX: data/ID the content of a file as of its last fsync, dirs/ID the
@@ -371,7 +372,8 @@ sync_file(int fd, int (*sync)(int fd))
         if (is_fault("fsync") && f.fsyncs == f.n) {
                 struct stat st;
 
-                if (fstat(fd, &st) == 0)
+                /* Pages are given up after a failed fsync; names are not: the next one keeps them. */
+                if (fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode))
                         find(st.st_ino)->lost = true;
                 errno = EIO;
         } else {
