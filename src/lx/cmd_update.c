@@ -150,6 +150,7 @@ begin(struct lx *lx, uint8_t op, struct update **out)
         struct update *u = lx_alloc(sizeof(*u));
         const char *blocks = lx_option(lx, "blocks");
         uint64_t hold = UPDATE_BLOCKS;
+        struct lx_kdf kdf; /* of names: not needed here */
         struct lx_hash hash, next;
         json_t *tip = NULL;
         int status = LX_EXIT_UNREACHABLE;
@@ -160,7 +161,7 @@ begin(struct lx *lx, uint8_t op, struct update **out)
                     lx, LX_EXIT_USAGE, "--blocks is a number above 0, not \"%.40s\"", blocks);
         }
         if (!lx_call(lx, "chain.header", NULL, &tip, &status) ||
-            lx_network(lx, &u->chain_id, NULL) != LX_OK ||
+            lx_network(lx, &u->chain_id, &kdf) != LX_OK ||
             !take_hex(lx_str(tip, "valset"), SIGCHAIN_VALSET_BYTES_MAX, &u->set) ||
             sigchain_valset_decode(u->set.p, u->set.len, &u->now) != LX_OK ||
             !lx_parse_hash(lx_str(json_object_get(tip, "fields"), "next_valset"), &next)) {

@@ -187,6 +187,16 @@ peer_message(void *arg, uint32_t peer, unsigned type, const uint8_t *bytes, size
 }
 
 static void
+peer_room(void *arg, uint32_t peer, uint64_t now_ms)
+{
+        struct lxnode *node = arg;
+
+        if (node->core != NULL)
+                llp_core_writable(node->core, peer, now_ms);
+        set_core_timer(node);
+}
+
+static void
 woken(void *arg)
 {
         struct lxnode *node = arg;
@@ -456,6 +466,7 @@ open_peers(struct lxnode *node, struct lx_why *why)
             .on_up = peer_up,
             .on_down = peer_down,
             .on_message = peer_message,
+            .on_room = peer_room,
             .arg = node};
 
         return peers_open(&options, &node->peers, why);

@@ -64,11 +64,12 @@ which(struct rpc_call *call, uint64_t *out_height)
 static void
 set_fields(struct rpc_call *call, const struct ledger_header *h)
 {
-        rpc_set(call, "fields", json_pack("{s:i,s:o,s:o,s:o,s:o,s:o,s:o}", "rule_version",
-            (int)h->rule_version, "previous", rpc_hex_hash(&h->previous), "tx_root",
-            rpc_hex_hash(&h->tx_root), "state_root", rpc_hex_hash(&h->state_root), "history_root",
-            rpc_hex_hash(&h->history_root), "valset", rpc_hex_hash(&h->valset), "next_valset",
-            rpc_hex_hash(&h->next_valset)));
+        rpc_set(call, "fields",
+            json_pack("{s:i,s:o,s:o,s:o,s:o,s:o,s:o}", "rule_version", (int)h->rule_version,
+                "previous", rpc_hex_hash(&h->previous), "tx_root", rpc_hex_hash(&h->tx_root),
+                "state_root", rpc_hex_hash(&h->state_root), "history_root",
+                rpc_hex_hash(&h->history_root), "valset", rpc_hex_hash(&h->valset), "next_valset",
+                rpc_hex_hash(&h->next_valset)));
 }
 
 static enum lx_err
@@ -160,16 +161,17 @@ op_json(const struct sigchain_op *op)
 static json_t *
 tx_json(const struct sigchain_tx *tx)
 {
-        static const char *const roles[] = {
-            "", "chain", "name", "recovery", "sponsor", "delegate"};
+        static const char *const roles[] = {"", "chain", "name", "recovery", "sponsor", "delegate"};
         json_t *ops = json_array(), *witnesses = json_array();
 
         for (size_t i = 0; i < tx->op_count; i++)
                 json_array_append_new(ops, op_json(&tx->op[i]));
         for (size_t i = 0; i < tx->witness_count; i++)
-                json_array_append_new(witnesses, json_pack("{s:s,s:o}", "role",
-                    tx->witness[i].role <= SIGCHAIN_ROLE_DELEGATE ? roles[tx->witness[i].role] : "?",
-                    "key", rpc_hex(tx->witness[i].key.b, LX_PUBKEY_LEN)));
+                json_array_append_new(witnesses,
+                    json_pack("{s:s,s:o}", "role",
+                        tx->witness[i].role <= SIGCHAIN_ROLE_DELEGATE ? roles[tx->witness[i].role]
+                                                                      : "?",
+                        "key", rpc_hex(tx->witness[i].key.b, LX_PUBKEY_LEN)));
         return json_pack("{s:o,s:I,s:o,s:o,s:I,s:o,s:o,s:o}", "genesis", rpc_hex_hash(&tx->genesis),
             "sequence", (json_int_t)tx->sequence, "previous", rpc_hex_hash(&tx->previous), "next",
             rpc_hex_hash(&tx->next), "expiry", (json_int_t)tx->expiry, "fee", rpc_amount(tx->fee),
@@ -267,6 +269,23 @@ submitted(void *arg, const struct ledger_outcome *outcome)
         rpc_call_finish(call, outcome->err);
 }
 
+/* What was built on an old tip would only be refused with a reason that misleads. */
+static enum lx_err
+refuse_while_behind(struct rpc_call *call)
+{
+        struct llp_sync_stats stats = {0};
+
+        if (call->rpc->options.core != NULL)
+                llp_sync_get_stats(llp_core_get_sync(call->rpc->options.core), &stats);
+        if (!stats.behind)
+                return LX_OK;
+        lx_why_set(&call->why,
+            "the node is catching up, at height %llu of %llu: try again when lx status says that "
+            "it is ready",
+            (unsigned long long)stats.tip, (unsigned long long)stats.verified);
+        return LX_ERR_BUSY;
+}
+
 enum lx_err
 rpc_chain_submit(struct rpc_call *call)
 {
@@ -280,6 +299,8 @@ rpc_chain_submit(struct rpc_call *call)
         }
         if (call->rpc->stopping)
                 return LX_ERR_STOPPED;
+        if (refuse_while_behind(call) != LX_OK)
+                return LX_ERR_BUSY;
         if (len > SIGCHAIN_TX_MAX) {
                 lx_why_set(&call->why, "a transaction has at most %u bytes, this one %zu",
                     SIGCHAIN_TX_MAX, len);
@@ -293,7 +314,8 @@ rpc_chain_submit(struct rpc_call *call)
         (void)lx_unhex(hex, 2 * len, bytes, len);
         call->later = true;
         ledger_engine_submit(call->rpc->options.engine, bytes, len,
-            wait != NULL && strcmp(wait, "accepted") == 0 ? LEDGER_WAIT_ACCEPTED : LEDGER_WAIT_FINAL,
+            wait != NULL && strcmp(wait, "accepted") == 0 ? LEDGER_WAIT_ACCEPTED
+                                                          : LEDGER_WAIT_FINAL,
             lx_clock_now_ms(), submitted, call);
         lx_free(bytes);
         return LX_OK;
@@ -319,10 +341,11 @@ rpc_chain_waiting(struct rpc_call *call)
                 pending = ledger_mempool_at(pool, &genesis, sequence);
                 if (pending == NULL)
                         continue;
-                json_array_append_new(list, json_pack("{s:o,s:o,s:o,s:o,s:o,s:b}", "id",
-                    rpc_hex_hash(&pending->id), "sequence", rpc_number(pending->sequence), "fee",
-                    rpc_number(pending->fee), "expiry", rpc_number(pending->expiry), "age_ms",
-                    rpc_number(now - pending->added_ms), "in_block", pending->in_block));
+                json_array_append_new(list,
+                    json_pack("{s:o,s:o,s:o,s:o,s:o,s:b}", "id", rpc_hex_hash(&pending->id),
+                        "sequence", rpc_number(pending->sequence), "fee", rpc_number(pending->fee),
+                        "expiry", rpc_number(pending->expiry), "age_ms",
+                        rpc_number(now - pending->added_ms), "in_block", pending->in_block));
         }
         return LX_OK;
 }

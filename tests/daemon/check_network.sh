@@ -25,8 +25,14 @@ trap 'exit 1' TERM INT
 fail() { echo "FAIL: $*" >&2; exit 1; }
 lx() { local i=$1; shift; "$LX_BUILDDIR/lx" --datadir "$LX_LOCALNET/n$i/data" --key-file "$work/key" "$@"; }
 height() { lx "$1" --json status | jq .height; }
-# final NODE: write through this node; the address of the new register
-final() { lx "$1" --json register create --data "at $1 $RANDOM" | jq -r .address; }
+# final NODE: write through this node, once it has what was written through others; the address of the register
+newest=
+final() {
+        local out
+        [ -z "$newest" ] || seen "$newest" "$1"
+        out=$(lx "$1" --json register create --data "at $1 $RANDOM") || fail "node $1 took no transaction"
+        jq -r .address <<<"$out"
+}
 # seen ADDRESS NODE...: wait until these nodes have the register (at most 60 s: then something is wrong)
 seen() {
         local address=$1 tries i
@@ -39,6 +45,11 @@ seen() {
                         sleep 0.25
                 done
         done
+}
+# write NODE SEER...: final, then seen
+write() {
+        newest=$(final "$1")
+        seen "$newest" "${@:2}"
 }
 all_agree() {
         local low h
@@ -56,13 +67,15 @@ net link 50 1 0
 lx 1 profile create >/dev/null
 
 step "transactions at every node"
-for i in 1 2 3 4 5 6; do seen "$(final "$i")" 1 2 3 4 5 6; done
+for i in 1 2 3 4 5 6; do write "$i" 1 2 3 4 5 6; done
 all_agree 1 2 3 4 5 6
 
 step "kill -9 of one validator"
 net kill 2
-a=$(final 1)
-b=$(final 6)
+write 1 1
+a=$newest
+write 6 6
+b=$newest
 lx 1 --json status | jq -e '.certificate.missing | index("v2")' >/dev/null || fail "status does not say who is missing"
 net start 2
 seen "$a" 2
@@ -75,14 +88,15 @@ net partition 1,2,5/3,4,6
 before=$(height 1)
 [ "$before" = "$(height 1)" ] || fail "half of the power decided"
 net heal
-seen "$(final 3)" 1 2 3 4 5 6
+write 3 1 2 3 4 5 6
 all_agree 1 2 3 4 5 6
 
 step "a validator wiped and synced anew"
 net kill 4
 net wipe 4
 net start 4
-seen "$(final 4)" 1 2 3 4
+write 3 4
+write 4 1 2 3 4
 lx 4 --json status | jq -e '.consensus.validator' >/dev/null || fail "node 4 is no validator any more"
 
 step "from four to seven validators"
@@ -99,30 +113,30 @@ net add >/dev/null
 lx 1 validator propose --add "v5:$(key 5):1" --add "v6:$(key 6):1" --add "v7:$(key 7):1" "$work/grow" >/dev/null
 ! lx 1 validator submit "$work/grow" 2>/dev/null || fail "an unsigned proposal was handed in"
 update "$work/grow" validator 1 2 3
-seen "$(final 7)" 1 2 3 4 5 6 7
+write 7 1 2 3 4 5 6 7
 net kill 3
-seen "$(final 5)" 1 2 4 5 6 7
+write 5 1 2 4 5 6 7
 lx 5 --json status | jq -e '.certificate.of == 7' >/dev/null || fail "not seven validators"
 net start 3
 
 step "from seven to three"
 lx 1 validator propose --remove v1 --remove v2 --remove v3 --remove v4 "$work/shrink" >/dev/null
 update "$work/shrink" validator 1 2 4 5 7
-seen "$(final 6)" 1 2 4 5 6 7
+write 6 1 2 4 5 6 7
 lx 6 --json status | jq -e '.certificate.of == 3' >/dev/null || fail "not three validators"
 net kill 1
-seen "$(final 2)" 2 4 5 6 7
+write 2 2 4 5 6 7
 net start 1
 
 step "a parameter changed while running"
 lx 2 parameter propose block-ops=777 "$work/parameter" >/dev/null
 update "$work/parameter" parameter 5 6 7
-seen "$(final 5)" 1 5 6 7
+write 5 1 5 6 7
 lx 7 --json rpc chain.params | jq -e '.params["block-ops"] == 777' >/dev/null || fail "the parameter is as it was"
 
 step "a node joins by snapshot"
 LX_LOCALNET_OPTIONS='--sync snapshot' net add >/dev/null
-seen "$(final 5)" 8
+write 5 8
 all_agree 1 5 6 7 8
 net stop 5
 "$LX_BUILDDIR/lxnoded" --datadir "$LX_LOCALNET/n5/data" --check-db >/dev/null || fail "check-db"
