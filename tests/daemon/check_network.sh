@@ -28,9 +28,14 @@ height() { lx "$1" --json status | jq .height; }
 # final NODE: write through this node, once it has what was written through others; the address of the register
 newest=
 final() {
-        local out
+        local out tries=0
         [ -z "$newest" ] || seen "$newest" "$1"
-        out=$(lx "$1" --json register create --data "at $1 $RANDOM") || fail "node $1 took no transaction"
+        # An update handed in through another node may still be on its way to this one.
+        until out=$(lx "$1" --json register create --data "at $1 $RANDOM"); do
+                tries=$((tries + 1))
+                [ $tries -lt 20 ] || fail "node $1 takes no transaction"
+                sleep 0.5
+        done
         jq -r .address <<<"$out"
 }
 # seen ADDRESS NODE...: wait until these nodes have the register (at most 60 s: then something is wrong)
