@@ -1,12 +1,66 @@
 /*
- * tests/fuzz/fuzz_router.c - LISP control messages and IP packets: what is accepted encodes to bytes that decode
- * and encode to themselves.
+ * tests/fuzz/fuzz_router.c - LISP control messages, signed records, IP packets, DNS queries: what is accepted
+ * encodes to bytes that decode and encode to themselves; an answer stays within its limit.
  */
 #include "config.h"
+#include "router/dns.h"
 #include "router/packet.h"
+#include "router/record.h"
 #include "tests/unit/router_samples.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static bool
+forward(void *arg, struct lx_span name, struct router_addr *out)
+{
+        (void)arg;
+        *out = (struct router_addr){.family = 6, .b = {0xfd}};
+        return name.len % 2 == 0;
+}
+
+static bool
+reverse(void *arg, const struct router_addr *eid, char out[DNS_NAME_MAX + 1])
+{
+        (void)arg;
+        out[0] = 'a';
+        out[1] = '\0';
+        return eid->b[15] % 2 == 0;
+}
+
+static void
+try_dns(const uint8_t *data, size_t size)
+{
+        static const struct dns_zone zone = {
+            .eid_prefix = {0xfd, 0x00, 0x6c, 0x78}, .ttl_s = 60, .forward = forward, .reverse = reverse};
+        static uint8_t answer[DNS_MESSAGE_MAX];
+
+        if (dns_answer(&zone, data, size, false, answer) > DNS_UDP_MAX)
+                abort();
+        (void)dns_answer(&zone, data, size, true, answer);
+}
+
+/* A record that carries a signature writes and reads to the same claim. */
+static void
+try_record(const uint8_t *data, size_t size)
+{
+        uint8_t bytes[ROUTER_MESSAGE_MAX];
+        struct lx_writer wr = lx_writer_init(bytes, sizeof(bytes));
+        struct lx_reader rd = lx_reader_init(data, size);
+        struct router_record record;
+        struct router_signed claim, again;
+
+        router_record_read(&rd, &record);
+        if (rd.err != LX_OK || !router_signed_take(&record, &claim))
+                return;
+        router_signed_write(&wr, &claim);
+        if (lx_writer_end(&wr) != LX_OK)
+                return;
+        rd = lx_reader_init(bytes, wr.len);
+        router_record_read(&rd, &record);
+        if (rd.err != LX_OK || !router_signed_take(&record, &again) || again.sequence != claim.sequence ||
+            memcmp(again.sig.b, claim.sig.b, LX_SIG_LEN) != 0)
+                abort();
+}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -17,6 +71,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         if (size > ROUTER_MESSAGE_MAX)
                 return 0;
+        try_dns(data, size);
+        try_record(data, size);
         len = sample_again(data, size, once, sizeof(once));
         if (len > 0) {
                 again = sample_again(once, len, twice, sizeof(twice));
