@@ -62,6 +62,7 @@ rpc_free(struct rpc *rpc)
 {
         if (rpc == NULL)
                 return;
+        io_timer_free(rpc->turn);
         lx_wipe(rpc->auth, sizeof(rpc->auth));
         lx_buf_clear(&rpc->release.text);
         lx_free(rpc);
