@@ -6,6 +6,8 @@
 #include "base/mem.h"
 #include "llp/message.h"
 
+#include <stdio.h>
+
 struct llp_core {
         struct llp_core_options options;
         struct ledger_engine_net engine_net;
@@ -255,9 +257,14 @@ llp_core_receive(struct llp_core *core, uint32_t peer, unsigned type, const uint
     size_t len, uint64_t now_ms)
 {
         enum lx_err err = hand_over(core, peer, type, bytes, len, now_ms);
+        const struct llp_message_row *row = llp_message_find(type);
+        char reason[128];
 
-        if (err != LX_OK)
-                punish(core, peer, LLP_PUNISH_BAN, "a message that no honest node sends");
+        if (err != LX_OK) {
+                (void)snprintf(reason, sizeof(reason), "no honest node sends this %s: %s",
+                    row != NULL ? row->name : "message", lx_err_text(err));
+                punish(core, peer, LLP_PUNISH_BAN, reason);
+        }
         return err;
 }
 

@@ -270,8 +270,16 @@ take_answer(
         ask = find_ask(sync, handle, answer.id);
         if (ask == NULL)
                 return LX_OK; /* It came too late: somebody else was asked. */
-        if (answer_of(ask->type) != type || answer.number != ask->next)
+        if (answer_of(ask->type) != type)
                 return LX_ERR_FORMAT;
+        if (answer.number < ask->next)
+                return LX_OK; /* Doubled on the way. */
+        if (answer.number > ask->next) {
+                /* Pieces were lost: that is not worth a ban, but asking again costs us something. */
+                llp_sync_punish(sync, handle, 2, "an answer with a gap before piece %u", answer.number);
+                fail_ask(sync, ask, false);
+                return LX_OK;
+        }
         if (ask->bytes.len + answer.bytes.len > answer_max(sync, ask->type)) {
                 llp_sync_punish(sync, handle, 10, "an answer of more than %zu bytes",
                     answer_max(sync, ask->type));
