@@ -12,8 +12,9 @@
  *      SHAKING   --broken rule or deadline--> CLOSED
  *
  * The other side must get to READY in LLP_PEER_GREET_MS, finish a frame in LLP_PEER_FRAME_MS and
- * answer a ping in LLP_PEER_PONG_MS, or after the frame under way. What exceeds the rate of its type (llp/message.h) is not lost:
- * the machine takes no more input until its time has come, so that TCP pushes back.
+ * answer a ping in LLP_PEER_PONG_MS, or after the frame under way. What exceeds the rate of its type
+ * (llp/message.h) is not lost: the machine takes no more input until its time has come, so that TCP
+ * pushes back.
  *
  * Callbacks may call llp_peer_send and llp_peer_close; they free nothing and feed no other machine.
  * Ownership: strings and keys are copied, but secret and scratch (both outlive the machine).
