@@ -355,7 +355,7 @@ note_bad(struct learning *l, char *line)
 static bool
 run_verify(int out_fd)
 {
-        static char name[] = "dpkg", verify[] = "--verify";
+        char name[] = "dpkg", verify[] = "--verify";
         char *argv[] = {name, verify, NULL};
         posix_spawn_file_actions_t actions;
         pid_t pid;
