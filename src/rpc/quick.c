@@ -466,9 +466,13 @@ take_call(struct scan *s, struct quick_call *out)
 static size_t
 take_calls(struct lx_span text, struct quick_call *calls, size_t max, bool *out_batch)
 {
-        struct scan s = {text.p, text.p + text.len};
+        struct scan s;
         size_t count = 0;
 
+        *out_batch = false;
+        if (text.len == 0) /* no body: there is no pointer to count with */
+                return 0;
+        s = (struct scan){text.p, text.p + text.len};
         *out_batch = take(&s, '[');
         do
                 if (count == max || !take_call(&s, &calls[count++]))

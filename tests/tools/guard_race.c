@@ -206,6 +206,8 @@ main(int argc, char **argv)
                 good += count[m][0];
                 evil += count[m][1];
         }
+        free(r.good);
+        free(r.evil);
         printf("%lu races: the wrong content ran %lu times\n", rounds, evil);
         return evil > 0 ? 1 : good > 0 ? 0 : 3;
 }
