@@ -36,8 +36,8 @@ lx_err_from_errno(int e)
         }
 }
 
-static enum lx_err
-fail(struct lx_why *why, const char *what, const char *path)
+enum lx_err
+lx_file_fail(struct lx_why *why, const char *what, const char *path)
 {
         int e = errno;
 
@@ -57,7 +57,7 @@ read_all(int fd, const char *path, size_t max, struct lx_buf *out, struct lx_why
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0)
-                        return fail(why, "read", path);
+                        return lx_file_fail(why, "read", path);
                 if (n == 0)
                         return LX_OK;
                 total += (size_t)n;
@@ -79,9 +79,9 @@ lx_file_read(const char *path, size_t max, struct lx_buf *out, struct lx_why *wh
         struct stat st;
 
         if (fd < 0)
-                return fail(why, "open", path);
+                return lx_file_fail(why, "open", path);
         if (fstat(fd, &st) != 0)
-                err = fail(why, "look at", path);
+                err = lx_file_fail(why, "look at", path);
         else if (!S_ISREG(st.st_mode)) {
                 lx_why_set(why, "%s is not a regular file", path);
                 err = LX_ERR_FORMAT;
@@ -102,12 +102,12 @@ write_all(int fd, const char *path, const uint8_t *bytes, size_t len, struct lx_
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0)
-                        return fail(why, "write", path);
+                        return lx_file_fail(why, "write", path);
                 bytes += n;
                 len -= (size_t)n;
         }
         if (fsync(fd) != 0)
-                return fail(why, "fsync", path);
+                return lx_file_fail(why, "fsync", path);
         return LX_OK;
 }
 
@@ -118,9 +118,9 @@ lx_file_sync_dir(const char *path, struct lx_why *why)
         enum lx_err err = LX_OK;
 
         if (fd < 0)
-                return fail(why, "open", path);
+                return lx_file_fail(why, "open", path);
         if (fsync(fd) != 0)
-                err = fail(why, "fsync", path);
+                err = lx_file_fail(why, "fsync", path);
         close(fd);
         return err;
 }
@@ -149,12 +149,12 @@ lx_file_write(const char *path, const void *bytes, size_t len, unsigned mode, st
                 return LX_ERR_RANGE;
         fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
         if (fd < 0)
-                return fail(why, "write", path);
-        err = fchmod(fd, mode) != 0 ? fail(why, "set the mode of", beside)
+                return lx_file_fail(why, "write", path);
+        err = fchmod(fd, mode) != 0 ? lx_file_fail(why, "set the mode of", beside)
                                     : write_all(fd, beside, bytes, len, why);
         close(fd);
         if (err == LX_OK && rename(beside, path) != 0)
-                err = fail(why, "replace", path);
+                err = lx_file_fail(why, "replace", path);
         if (err != LX_OK) {
                 unlink(beside);
                 return err;
@@ -185,7 +185,7 @@ lx_file_mkdirs(const char *path, unsigned mode, struct lx_why *why)
                         if (err != LX_OK)
                                 return err;
                 } else if (errno != EEXIST) {
-                        return fail(why, "make directory", part);
+                        return lx_file_fail(why, "make directory", part);
                 }
                 if (i == len && (stat(part, &st) != 0 || !S_ISDIR(st.st_mode))) {
                         lx_why_set(why, "%s is not a directory", part);

@@ -32,6 +32,9 @@ LX_MUST_CHECK enum lx_err lx_file_mkdirs(const char *path, unsigned mode, struct
 /** fsync the directory @path. */
 LX_MUST_CHECK enum lx_err lx_file_sync_dir(const char *path, struct lx_why *why);
 
+/** "cannot @what @path: " and errno's text into @why; the error for errno. */
+enum lx_err lx_file_fail(struct lx_why *why, const char *what, const char *path);
+
 /** The error for errno value @e: ENOSPC is FULL, EACCES and EPERM DENIED, ENOENT ABSENT, ... */
 enum lx_err lx_err_from_errno(int e);
 

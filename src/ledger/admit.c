@@ -10,15 +10,6 @@
 
 #include <string.h>
 
-static const struct sigchain_witness *
-find_witness(const struct sigchain_tx *tx, enum sigchain_role role)
-{
-        for (size_t i = 0; i < tx->witness_count; i++)
-                if (tx->witness[i].role == role)
-                        return &tx->witness[i];
-        return NULL;
-}
-
 static enum lx_err
 refuse_key(struct lx_why *why, const char *text)
 {
@@ -30,10 +21,10 @@ refuse_key(struct lx_why *why, const char *text)
 static enum lx_err
 check_first(const struct sigchain_tx *tx, struct lx_why *why)
 {
-        const struct sigchain_witness *name = find_witness(tx, SIGCHAIN_ROLE_NAME);
+        const struct sigchain_witness *name = sigchain_tx_witness(tx, SIGCHAIN_ROLE_NAME);
         struct lx_hash genesis;
 
-        if (name == NULL || find_witness(tx, SIGCHAIN_ROLE_CHAIN) == NULL)
+        if (name == NULL || sigchain_tx_witness(tx, SIGCHAIN_ROLE_CHAIN) == NULL)
                 return refuse_key(
                     why, "a first transaction is signed by the chain's key and the name key");
         sigchain_genesis_id(&lx_crypto_ops()->hash, &name->key, &genesis);
@@ -75,8 +66,8 @@ static enum lx_err
 check_key(struct ledger_view *view, const struct sigchain_tx *tx, const struct lx_hash *next,
     struct lx_why *why)
 {
-        const struct sigchain_witness *key = find_witness(tx, SIGCHAIN_ROLE_CHAIN);
-        const struct sigchain_witness *recovery = find_witness(tx, SIGCHAIN_ROLE_RECOVERY);
+        const struct sigchain_witness *key = sigchain_tx_witness(tx, SIGCHAIN_ROLE_CHAIN);
+        const struct sigchain_witness *recovery = sigchain_tx_witness(tx, SIGCHAIN_ROLE_RECOVERY);
         struct lx_hash hash;
 
         if (recovery != NULL)

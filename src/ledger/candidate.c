@@ -142,8 +142,6 @@ view_log_node(
         uint8_t key[41];
         size_t len = ledger_node_key(address, level, index, key);
         const struct lx_hash *node = lx_map_get(c->nodes, key, len);
-        struct lx_buf buf = {0};
-        enum lx_err err;
 
         if (node != NULL) {
                 *out = *node;
@@ -151,13 +149,7 @@ view_log_node(
         }
         if (c->base == NULL)
                 return LX_ERR_ABSENT;
-        err = lld_get(c->ledger->db, c->base->snap, LEDGER_LOG_NODE, key, len, &buf);
-        if (err == LX_OK && buf.len != LX_HASH_LEN)
-                err = LX_ERR_CORRUPT;
-        if (err == LX_OK)
-                memcpy(out->b, buf.p, LX_HASH_LEN);
-        lx_buf_clear(&buf);
-        return err;
+        return ledger_read_node(c->ledger, c->base->snap, address, level, index, out);
 }
 
 static enum lx_err

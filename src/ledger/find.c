@@ -213,34 +213,12 @@ ledger_list_debits(struct ledger_view *view, const struct lx_hash *to, size_t ma
 
 /* ---- append registers -------------------------------------------------------------------------- */
 
-struct log_of {
-        struct ledger_view *view;
-        const struct lx_hash *address;
-};
-
-static enum lx_err
-get_log_node(void *arg, unsigned level, uint64_t index, struct lx_hash *out)
-{
-        struct log_of *log = arg;
-        struct lx_buf buf = {0};
-        uint8_t key[41];
-        enum lx_err err = get(log->view, LEDGER_LOG_NODE, key,
-            ledger_node_key(log->address, level, index, key), &buf);
-
-        if (err == LX_ERR_ABSENT || (err == LX_OK && buf.len != LX_HASH_LEN))
-                err = LX_ERR_CORRUPT;
-        if (err == LX_OK)
-                memcpy(out->b, buf.p, LX_HASH_LEN);
-        lx_buf_clear(&buf);
-        return err;
-}
-
 enum lx_err
 ledger_get_log_entry(struct ledger_view *view, const struct lx_hash *address, uint64_t index,
     struct lx_buf *out, struct merkle_path *out_path)
 {
-        struct log_of log = {.view = view, .address = address};
-        struct merkle_log_store store = {.get = get_log_node, .arg = &log};
+        struct ledger_log log = {.view = view, .address = address};
+        struct merkle_log_store store = {.get = ledger_log_get, .arg = &log};
         struct sigchain_register reg;
         struct sigchain_append append;
         struct lx_buf buf = {0};

@@ -250,18 +250,10 @@ read_cidr(struct face *f, const char *s, uint8_t *out_family, uint8_t out_addr[1
         *out_bits = (uint8_t)bits;
 }
 
-/* The order of the encoding: instance, family, prefix, bits. */
 static int
 by_prefix(const void *a, const void *b)
 {
-        const struct sigchain_root_prefix *x = a, *y = b;
-        int order = memcmp(x->prefix, y->prefix, sizeof(x->prefix)); /* public */
-
-        if (x->instance != y->instance)
-                return x->instance < y->instance ? -1 : 1;
-        if (x->family != y->family)
-                return x->family < y->family ? -1 : 1;
-        return order != 0 ? order : (x->bits > y->bits) - (x->bits < y->bits);
+        return sigchain_root_prefix_cmp(a, b);
 }
 
 static void

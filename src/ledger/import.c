@@ -126,56 +126,13 @@ import_get_state(struct ledger *ledger, uint64_t height, enum sigchain_kind kind
 /* ---- life -------------------------------------------------------------------------------------- */
 
 static enum lx_err
-get_header(struct ledger *ledger, uint64_t height, struct ledger_header *out)
-{
-        struct lx_buf buf = {0};
-        uint8_t key[8];
-        enum lx_err err;
-
-        lx_put_be64(key, height);
-        err = lld_get(ledger->db, NULL, LEDGER_HEADER, key, sizeof(key), &buf);
-        if (err == LX_OK && ledger_header_decode(buf.p, buf.len, out) != LX_OK)
-                err = LX_ERR_CORRUPT;
-        lx_buf_clear(&buf);
-        return err;
-}
-
-/* The edge of the log over the first @size leaves of @address (NULL: of headers). */
-enum lx_err
-import_load_frontier(struct ledger *ledger, const struct lx_hash *address, uint64_t size,
-    struct merkle_frontier *out)
-{
-        uint64_t at = 0;
-        size_t peaks = 0;
-        enum lx_err err = LX_OK;
-
-        out->size = size;
-        for (int level = 63; level >= 0 && err == LX_OK; level--) {
-                struct lx_buf buf = {0};
-                uint8_t key[41];
-
-                if ((size >> level & 1) == 0)
-                        continue;
-                err = lld_get(ledger->db, NULL, address != NULL ? LEDGER_LOG_NODE : LEDGER_HISTORY,
-                    key, ledger_node_key(address, (unsigned)level, at >> level, key), &buf);
-                if (err == LX_OK && buf.len != LX_HASH_LEN)
-                        err = LX_ERR_CORRUPT;
-                if (err == LX_OK)
-                        memcpy(out->peak[peaks++].b, buf.p, LX_HASH_LEN);
-                at += 1ull << level;
-                lx_buf_clear(&buf);
-        }
-        return err;
-}
-
-static enum lx_err
 load_last(struct ledger_import *import)
 {
-        enum lx_err err = get_header(import->ledger, import->meta.last_header, &import->last);
+        enum lx_err err = ledger_read_header(import->ledger, NULL, import->meta.last_header, &import->last);
 
         if (err == LX_OK) {
                 ledger_header_hash(ledger_ops(import->ledger), &import->last, &import->last_hash);
-                err = import_load_frontier(
+                err = ledger_read_frontier(
                     import->ledger, NULL, import->meta.last_header + 1, &import->history);
         }
         if (import->meta.last_header == import->meta.height)

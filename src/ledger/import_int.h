@@ -57,9 +57,6 @@ LX_MUST_CHECK enum lx_err import_read_want(
 void import_put_want(struct lld_batch *batch, const struct ledger_want *want);
 /** It is not wanted any more. */
 void import_remove_want(struct lld_batch *batch, const struct ledger_want *want);
-/** The edge of the log over the first @size leaves of @address (NULL: of headers). */
-LX_MUST_CHECK enum lx_err import_load_frontier(struct ledger *ledger, const struct lx_hash *address,
-    uint64_t size, struct merkle_frontier *out);
 /** Verify a piece and put what it brings, and makes wanted, into @batch (import_pieces.c). */
 LX_MUST_CHECK enum lx_err import_put_piece(struct ledger_import *import,
     const struct ledger_want *want, struct lx_reader *rd, struct lld_batch *batch);

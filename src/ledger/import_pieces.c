@@ -299,7 +299,7 @@ put_entries(struct ledger_import *import, const struct ledger_want *want, struct
         enum lx_err err = find_append(import, &want->tree, &append);
 
         if (err == LX_OK)
-                err = import_load_frontier(import->ledger, &want->tree, want->offset, &frontier);
+                err = ledger_read_frontier(import->ledger, &want->tree, want->offset, &frontier);
         if (err == LX_OK && (count == 0 || count > append.count - want->offset))
                 err = LX_ERR_RANGE;
         for (uint32_t i = 0; i < count && err == LX_OK; i++) {

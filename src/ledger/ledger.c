@@ -53,36 +53,7 @@ ledger_read_state(struct ledger *ledger, const struct lld_snapshot *snap,
         return LX_OK;
 }
 
-size_t
-ledger_node_key(const struct lx_hash *address, unsigned level, uint64_t index, uint8_t out[41])
-{
-        size_t at = 0;
-
-        if (address != NULL) {
-                memcpy(out, address->b, LX_HASH_LEN);
-                at = LX_HASH_LEN;
-        }
-        out[at] = (uint8_t)level;
-        lx_put_be64(out + at + 1, index);
-        return at + 9;
-}
-
 /* ---- the tip ----------------------------------------------------------------------------------- */
-
-static enum lx_err
-load_header(struct ledger *ledger, uint64_t height, struct ledger_header *out)
-{
-        struct lx_buf buf = {0};
-        uint8_t key[8];
-        enum lx_err err;
-
-        lx_put_be64(key, height);
-        err = lld_get(ledger->db, NULL, LEDGER_HEADER, key, sizeof(key), &buf);
-        if (err == LX_OK && ledger_header_decode(buf.p, buf.len, out) != LX_OK)
-                err = LX_ERR_CORRUPT;
-        lx_buf_clear(&buf);
-        return err;
-}
 
 /* The root page's version stands in the block record. */
 static enum lx_err
@@ -104,32 +75,6 @@ load_root(struct ledger *ledger, struct tip *tip)
 }
 
 /* The peaks of the tree over all headers, the tip's included. */
-static enum lx_err
-load_history(struct ledger *ledger, struct tip *tip)
-{
-        uint64_t size = tip->header.height + 1, at = 0;
-        size_t peaks = 0;
-        enum lx_err err = LX_OK;
-
-        tip->history.size = size;
-        for (int level = 63; level >= 0 && err == LX_OK; level--) {
-                struct lx_buf buf = {0};
-                uint8_t key[41];
-
-                if ((size >> level & 1) == 0)
-                        continue;
-                err = lld_get(ledger->db, NULL, LEDGER_HISTORY, key,
-                    ledger_node_key(NULL, (unsigned)level, at >> level, key), &buf);
-                if (err == LX_OK && buf.len != LX_HASH_LEN)
-                        err = LX_ERR_CORRUPT;
-                if (err == LX_OK)
-                        memcpy(tip->history.peak[peaks++].b, buf.p, LX_HASH_LEN);
-                at += 1ull << level;
-                lx_buf_clear(&buf);
-        }
-        return err;
-}
-
 static enum lx_err
 load_params(struct ledger *ledger, struct tip *tip)
 {
@@ -210,7 +155,7 @@ ledger_load_tip(struct ledger *ledger, struct tip *out_tip, struct lx_why *why)
         enum lx_err err = LX_ERR_ABSENT;
 
         if (lld_height(ledger->db, &height))
-                err = load_header(ledger, height, &tip.header);
+                err = ledger_read_header(ledger, NULL, height, &tip.header);
         if (err == LX_OK && tip.header.rule_version > LEDGER_RULE_VERSION) {
                 lx_why_set(why, "block %llu has rule version %u, this program knows %u: install a "
                     "newer lxnoded", (unsigned long long)height, tip.header.rule_version,
@@ -221,7 +166,7 @@ ledger_load_tip(struct ledger *ledger, struct tip *out_tip, struct lx_why *why)
         if (err == LX_OK)
                 err = load_root(ledger, &tip);
         if (err == LX_OK)
-                err = load_history(ledger, &tip);
+                err = ledger_read_frontier(ledger, NULL, tip.header.height + 1, &tip.history);
         if (err == LX_OK)
                 err = load_params(ledger, &tip);
         if (err == LX_OK)

@@ -80,8 +80,29 @@ enum lx_err ledger_get_page(void *arg, const uint8_t key[MERKLE_PAGE_KEY_LEN], s
 /** The current encoded value under @state_key, appended; since and kind may be NULL. */
 LX_MUST_CHECK enum lx_err ledger_read_state(struct ledger *ledger, const struct lld_snapshot *snap,
     const struct lx_hash *state_key, struct lx_buf *out, uint64_t *out_since, unsigned *out_kind);
-/** Key of a history or log node. */
+
+/* ---- read.c: what several parts read in the same form; a snapshot NULL: as of now --------------- */
+
+/** The header of @height: LX_OK, LX_ERR_ABSENT, LX_ERR_CORRUPT, LX_ERR_IO. */
+LX_MUST_CHECK enum lx_err ledger_read_header(struct ledger *ledger, const struct lld_snapshot *snap,
+    uint64_t height, struct ledger_header *out_header);
+/** Key of a node of the log @address (NULL: of the history). */
 size_t ledger_node_key(const struct lx_hash *address, unsigned level, uint64_t index, uint8_t out[41]);
+/** Node (@level, @index) of the log of append register @address, or with NULL of the history. */
+LX_MUST_CHECK enum lx_err ledger_read_node(struct ledger *ledger, const struct lld_snapshot *snap,
+    const struct lx_hash *address, unsigned level, uint64_t index, struct lx_hash *out);
+/** The edge of the first @size leaves of that log. */
+LX_MUST_CHECK enum lx_err ledger_read_frontier(struct ledger *ledger, const struct lx_hash *address,
+    uint64_t size, struct merkle_frontier *out);
+
+/* A log as a view has it. */
+struct ledger_log {
+        struct ledger_view *view;
+        const struct lx_hash *address; /* NULL: the history */
+};
+/** A merkle_log_store.get over struct ledger_log; a node that is missing is LX_ERR_CORRUPT. */
+enum lx_err ledger_log_get(void *arg, unsigned level, uint64_t index, struct lx_hash *out);
+
 /** The root of the state tree as of @height. */
 LX_MUST_CHECK enum lx_err ledger_get_root(
     struct ledger_view *view, uint64_t height, struct merkle_root *out_root);

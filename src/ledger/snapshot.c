@@ -235,28 +235,6 @@ make_leaves(struct making *m, struct lx_buf *out)
 
 /* ---- entries, nodes ---------------------------------------------------------------------------- */
 
-struct log_of {
-        struct ledger_view *view;
-        const struct lx_hash *address;
-};
-
-static enum lx_err
-get_log_node(void *arg, unsigned level, uint64_t index, struct lx_hash *out)
-{
-        struct log_of *log = arg;
-        struct lx_buf buf = {0};
-        uint8_t key[41];
-        enum lx_err err = lld_get(log->view->ledger->db, log->view->snap, LEDGER_LOG_NODE, key,
-            ledger_node_key(log->address, level, index, key), &buf);
-
-        if (err == LX_ERR_ABSENT || (err == LX_OK && buf.len != LX_HASH_LEN))
-                err = LX_ERR_CORRUPT;
-        if (err == LX_OK)
-                memcpy(out->b, buf.p, LX_HASH_LEN);
-        lx_buf_clear(&buf);
-        return err;
-}
-
 static enum lx_err
 find_append(struct making *m, struct sigchain_append *out)
 {
@@ -303,8 +281,8 @@ add_entries(struct making *m, uint64_t total, uint64_t *out_end)
 static enum lx_err
 make_entries(struct making *m, struct lx_buf *out)
 {
-        struct log_of log = {.view = m->view, .address = &m->want->tree};
-        struct merkle_log_store store = {.get = get_log_node, .arg = &log};
+        struct ledger_log log = {.view = m->view, .address = &m->want->tree};
+        struct merkle_log_store store = {.get = ledger_log_get, .arg = &log};
         struct merkle_path *path = lx_alloc(sizeof(*path));
         struct sigchain_append append = {0};
         uint64_t end = 0;

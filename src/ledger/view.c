@@ -70,16 +70,7 @@ get(struct ledger_view *view, unsigned kind, const void *key, size_t len, struct
 enum lx_err
 ledger_get_header(struct ledger_view *view, uint64_t height, struct ledger_header *out_header)
 {
-        struct lx_buf buf = {0};
-        uint8_t key[8];
-        enum lx_err err;
-
-        lx_put_be64(key, height);
-        err = get(view, LEDGER_HEADER, key, sizeof(key), &buf);
-        if (err == LX_OK && ledger_header_decode(buf.p, buf.len, out_header) != LX_OK)
-                err = LX_ERR_CORRUPT;
-        lx_buf_clear(&buf);
-        return err;
+        return ledger_read_header(view->ledger, view->snap, height, out_header);
 }
 
 enum lx_err
@@ -197,28 +188,12 @@ ledger_prove_tx(struct ledger_view *view, uint64_t height, uint32_t index, struc
         return LX_OK;
 }
 
-static enum lx_err
-get_history_node(void *arg, unsigned level, uint64_t index, struct lx_hash *out)
-{
-        struct ledger_view *view = arg;
-        struct lx_buf buf = {0};
-        uint8_t key[41];
-        enum lx_err err =
-            get(view, LEDGER_HISTORY, key, ledger_node_key(NULL, level, index, key), &buf);
-
-        if (err == LX_ERR_ABSENT || (err == LX_OK && buf.len != LX_HASH_LEN))
-                err = LX_ERR_CORRUPT;
-        if (err == LX_OK)
-                memcpy(out->b, buf.p, LX_HASH_LEN);
-        lx_buf_clear(&buf);
-        return err;
-}
-
 /* The history root of header H is over the headers below it: size H. */
 enum lx_err
 ledger_prove_header(struct ledger_view *view, uint64_t height, struct merkle_path *out_path)
 {
-        struct merkle_log_store store = {.get = get_history_node, .arg = view};
+        struct ledger_log history = {.view = view};
+        struct merkle_log_store store = {.get = ledger_log_get, .arg = &history};
 
         if (height >= view->tip.header.height)
                 return LX_ERR_RANGE;
@@ -230,7 +205,8 @@ enum lx_err
 ledger_prove_history(
     struct ledger_view *view, uint64_t from, uint64_t to, struct merkle_path *out_path)
 {
-        struct merkle_log_store store = {.get = get_history_node, .arg = view};
+        struct ledger_log history = {.view = view};
+        struct merkle_log_store store = {.get = ledger_log_get, .arg = &history};
 
         if (from > to || to > view->tip.header.height)
                 return LX_ERR_RANGE;

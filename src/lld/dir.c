@@ -145,15 +145,6 @@ begin_new(const char *dir, const struct lld_options *options, struct lx_why *why
 /* ---- restoring --------------------------------------------------------------------------------- */
 
 static enum lx_err
-fail(struct lx_why *why, const char *what, const char *path)
-{
-        int e = errno;
-
-        lx_why_set(why, "cannot %s %s: %s", what, path, strerror(e));
-        return lx_err_from_errno(e);
-}
-
-static enum lx_err
 copy_bytes(int in, int out, const char *from, const char *to, struct lx_why *why)
 {
         uint8_t *chunk = lx_alloc(COPY_BYTES);
@@ -162,17 +153,17 @@ copy_bytes(int in, int out, const char *from, const char *to, struct lx_why *why
 
         while (err == LX_OK && (n = read(in, chunk, COPY_BYTES)) != 0) {
                 if (n < 0)
-                        err = fail(why, "read", from);
+                        err = lx_file_fail(why, "read", from);
                 for (ssize_t at = 0; at < n && err == LX_OK;) {
                         ssize_t done = write(out, chunk + at, (size_t)(n - at));
 
                         if (done < 0)
-                                err = fail(why, "write", to);
+                                err = lx_file_fail(why, "write", to);
                         at += done;
                 }
         }
         if (err == LX_OK && fsync(out) != 0)
-                err = fail(why, "fsync", to);
+                err = lx_file_fail(why, "fsync", to);
         lx_free(chunk);
         return err;
 }
@@ -184,9 +175,9 @@ copy_file(const char *from, const char *to, struct lx_why *why)
         enum lx_err err;
 
         if (in < 0)
-                return fail(why, "read", from);
+                return lx_file_fail(why, "read", from);
         out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-        err = out < 0 ? fail(why, "create", to) : copy_bytes(in, out, from, to, why);
+        err = out < 0 ? lx_file_fail(why, "create", to) : copy_bytes(in, out, from, to, why);
         (void)close(in);
         if (out >= 0)
                 (void)close(out);
@@ -204,7 +195,7 @@ copy_dir(const char *from, const char *to, struct lx_why *why)
         DIR *d = err == LX_OK ? opendir(from) : NULL;
 
         if (err == LX_OK && d == NULL)
-                err = fail(why, "read the directory", from);
+                err = lx_file_fail(why, "read the directory", from);
         while (err == LX_OK && (entry = readdir(d)) != NULL) {
                 if (fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
                         continue;
@@ -256,7 +247,7 @@ lld_restore(const char *from, const char *to, struct lx_why *why)
         if (err == LX_OK)
                 err = copy_dir(in, part, why);
         if (err == LX_OK && rename(part, out) != 0)
-                err = fail(why, "rename to", out);
+                err = lx_file_fail(why, "rename to", out);
         return err == LX_OK ? write_format(to, "FORMAT", why) : err;
 }
 

@@ -235,9 +235,8 @@ finish_ask(struct llp_sync *sync, struct ask *ask)
         free_ask(ask);
 }
 
-/* The message that answers a question of @type. */
-static unsigned
-answer_of(unsigned type)
+unsigned
+llp_sync_answer_of(unsigned type)
 {
         return type == LLP_GET_HEADERS ? LLP_HEADERS
             : type == LLP_GET_BLOCKS   ? LLP_BLOCK
@@ -270,7 +269,7 @@ take_answer(
         ask = find_ask(sync, handle, answer.id);
         if (ask == NULL)
                 return LX_OK; /* It came too late: somebody else was asked. */
-        if (answer_of(ask->type) != type)
+        if (llp_sync_answer_of(ask->type) != type)
                 return LX_ERR_FORMAT;
         if (answer.number < ask->next)
                 return LX_OK; /* Doubled on the way. */

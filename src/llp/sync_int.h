@@ -160,6 +160,8 @@ struct llp_sync {
 
 /* ---- sync.c ------------------------------------------------------------------------------------ */
 
+/** The message that answers a question of @type. */
+unsigned llp_sync_answer_of(unsigned type);
 /** The peer, or NULL. */
 struct sync_peer *llp_sync_find_peer(struct llp_sync *sync, uint32_t handle);
 /** The peer that may best be asked for something of @height; NULL: none now. @not: not this one. */

@@ -181,15 +181,6 @@ send_not_found(struct llp_sync *sync, uint32_t peer, uint32_t id, enum lx_err er
         (void)net->send(net->arg, peer, LLP_NOT_FOUND, bytes, wr.len);
 }
 
-static unsigned
-answer_of(unsigned type)
-{
-        return type == LLP_GET_HEADERS ? LLP_HEADERS
-            : type == LLP_GET_BLOCKS   ? LLP_BLOCK
-            : type == LLP_GET_SNAPSHOT ? LLP_SNAPSHOT_PIECE
-                                       : LLP_BLOB_PIECE;
-}
-
 static void
 end_serve(struct lx_job *lx)
 {
@@ -208,7 +199,7 @@ end_serve(struct lx_job *lx)
                         peer->answer_at = 0;
                         peer->answer_number = 0;
                         peer->answer_id = job->request.id;
-                        peer->answer_type = answer_of(job->type);
+                        peer->answer_type = llp_sync_answer_of(job->type);
                 }
         }
         lx_buf_clear(&job->out);
@@ -280,7 +271,7 @@ llp_sync_plan_serving(struct llp_sync *sync)
                 if (peer->answer_type != 0 && !send_answer(sync, peer))
                         continue;
                 if (peer->job == NULL && peer->answer_type == 0 && peer->first != NULL &&
-                    net->has_room(net->arg, peer->handle, answer_of(peer->first->type)))
+                    net->has_room(net->arg, peer->handle, llp_sync_answer_of(peer->first->type)))
                         make_next(sync, peer);
         }
 }

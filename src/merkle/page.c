@@ -161,3 +161,14 @@ merkle_page_key(const struct lx_hash *tree_id, uint64_t version, const struct lx
         if (nibbles % 2 != 0)
                 out[41 + nibbles / 2] = key->b[nibbles / 2] & 0xf0;
 }
+
+const struct slot *
+merkle_page_leaf(const struct page *page, unsigned level, unsigned j)
+{
+        unsigned width = PAGE_SLOTS >> level;
+
+        for (unsigned i = j * width; i < (j + 1) * width; i++)
+                if (page->slot[i].type == SLOT_LEAF)
+                        return &page->slot[i];
+        return NULL;
+}

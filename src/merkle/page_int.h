@@ -38,6 +38,8 @@ LX_MUST_CHECK enum lx_err merkle_page_decode(
 /** All 31 nodes. */
 void merkle_page_nodes(
     const struct lx_hash_ops *ops, const struct page *page, struct page_nodes *out_nodes);
+/** The one leaf below node (@level, @j); NULL: that node is no leaf. */
+const struct slot *merkle_page_leaf(const struct page *page, unsigned level, unsigned j);
 /** The key of the page on the path of @key, @nibbles deep. */
 void merkle_page_key(const struct lx_hash *tree_id, uint64_t version, const struct lx_hash *key,
     unsigned nibbles, uint8_t out[MERKLE_PAGE_KEY_LEN]);

@@ -116,19 +116,6 @@ put(struct prove *p, uint8_t mark, const struct lx_hash *a, const struct lx_hash
                 lx_buf_append(p->out, b->b, LX_HASH_LEN);
 }
 
-/* The one leaf below node (@level, @j) of a page. */
-static const struct slot *
-find_leaf(const struct page *page, unsigned level, unsigned j)
-{
-        unsigned width = PAGE_SLOTS >> level;
-
-        for (unsigned i = j * width; i < (j + 1) * width; i++)
-                if (page->slot[i].type == SLOT_LEAF)
-                        return &page->slot[i];
-        lx_assert(!"a node that is a leaf has one");
-        return NULL;
-}
-
 static void
 put_outside(struct prove *p, const struct page *page, const struct page_nodes *nodes,
     unsigned level, unsigned j)
@@ -141,7 +128,8 @@ put_outside(struct prove *p, const struct page *page, const struct page_nodes *n
                 put(p, 0, NULL, NULL);
                 break;
         case SLOT_LEAF:
-                leaf = find_leaf(page, level, j);
+                leaf = merkle_page_leaf(page, level, j);
+                lx_assert(leaf != NULL);
                 put(p, 1, &leaf->key, &leaf->value);
                 break;
         case SLOT_CHILD:
@@ -174,7 +162,8 @@ prove_node(struct prove *p, const struct page *page, const struct page_nodes *no
                 put(p, 0, NULL, NULL);
                 return LX_OK;
         case SLOT_LEAF:
-                leaf = find_leaf(page, level, j);
+                leaf = merkle_page_leaf(page, level, j);
+                lx_assert(leaf != NULL);
                 if (has_key(p->range, &leaf->key))
                         put(p, 1, NULL, NULL);
                 else

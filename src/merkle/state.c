@@ -342,18 +342,6 @@ merkle_state_get(struct merkle_state *tree, const struct merkle_root *root,
         return LX_ERR_CORRUPT;
 }
 
-/* The one leaf below node @node of level @level (it is known to be a leaf). */
-static const struct slot *
-find_leaf(const struct page *page, unsigned level, unsigned j)
-{
-        unsigned width = PAGE_SLOTS >> level;
-
-        for (unsigned i = j * width; i < (j + 1) * width; i++)
-                if (page->slot[i].type == SLOT_LEAF)
-                        return &page->slot[i];
-        return NULL;
-}
-
 /* Walk one page down along @key; true: the walk ended in it. */
 static bool
 prove_in_page(const struct page *page, const struct page_nodes *nodes, const struct lx_hash *key,
@@ -369,7 +357,7 @@ prove_in_page(const struct page *page, const struct page_nodes *nodes, const str
                         return true;
                 }
                 if (nodes->type[at + j] == SLOT_LEAF) {
-                        const struct slot *leaf = find_leaf(page, level, j);
+                        const struct slot *leaf = merkle_page_leaf(page, level, j);
 
                         lx_assert(leaf != NULL);
                         proof->end =

@@ -220,15 +220,6 @@ apply_set_u64(struct sigchain_object *object, const char *name, uint64_t value)
 
 /* ---- the transaction -------------------------------------------------------------------------- */
 
-static const struct sigchain_witness *
-find_witness(const struct sigchain_tx *tx, enum sigchain_role role)
-{
-        for (size_t i = 0; i < tx->witness_count; i++)
-                if (tx->witness[i].role == role)
-                        return &tx->witness[i];
-        return NULL;
-}
-
 static enum lx_err
 check_place(struct apply *a, const struct sigchain_chain *chain)
 {
@@ -252,7 +243,8 @@ check_place(struct apply *a, const struct sigchain_chain *chain)
         }
         if (lx_hash_is_zero(&tx->next))
                 return apply_refuse(a, "next-key", "the next key's hash is zero");
-        if (find_witness(tx, SIGCHAIN_ROLE_SPONSOR) || find_witness(tx, SIGCHAIN_ROLE_DELEGATE))
+        if (sigchain_tx_witness(tx, SIGCHAIN_ROLE_SPONSOR) ||
+            sigchain_tx_witness(tx, SIGCHAIN_ROLE_DELEGATE))
                 return apply_refuse(a, "role", "sponsors and delegates are not in use yet");
         for (size_t i = 0; i < tx->witness_count; i++) {
                 struct lx_hash used;
@@ -276,8 +268,8 @@ refuse_key(struct apply *a, const char *text)
 static enum lx_err
 check_first(struct apply *a)
 {
-        const struct sigchain_witness *name = find_witness(a->tx, SIGCHAIN_ROLE_NAME);
-        const struct sigchain_witness *chain = find_witness(a->tx, SIGCHAIN_ROLE_CHAIN);
+        const struct sigchain_witness *name = sigchain_tx_witness(a->tx, SIGCHAIN_ROLE_NAME);
+        const struct sigchain_witness *chain = sigchain_tx_witness(a->tx, SIGCHAIN_ROLE_CHAIN);
         struct lx_hash genesis;
 
         if (name == NULL || chain == NULL || a->tx->witness_count != 2)
@@ -322,8 +314,9 @@ check_recovery(struct apply *a, const struct sigchain_witness *witness)
 static enum lx_err
 check_witnesses(struct apply *a, const struct sigchain_chain *chain)
 {
-        const struct sigchain_witness *key = find_witness(a->tx, SIGCHAIN_ROLE_CHAIN);
-        const struct sigchain_witness *recovery = find_witness(a->tx, SIGCHAIN_ROLE_RECOVERY);
+        const struct sigchain_witness *key = sigchain_tx_witness(a->tx, SIGCHAIN_ROLE_CHAIN);
+        const struct sigchain_witness *recovery =
+            sigchain_tx_witness(a->tx, SIGCHAIN_ROLE_RECOVERY);
         struct lx_hash hash;
 
         if (chain->sequence == 0)

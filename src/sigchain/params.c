@@ -165,9 +165,8 @@ read_token(struct lx_reader *rd, struct sigchain_genesis *g)
                 lx_reader_fail(rd, LX_ERR_RANGE);
 }
 
-/* Order of root prefixes: instance, family, prefix, bits. */
-static int
-compare_roots(const struct sigchain_root_prefix *x, const struct sigchain_root_prefix *y)
+int
+sigchain_root_prefix_cmp(const struct sigchain_root_prefix *x, const struct sigchain_root_prefix *y)
 {
         int order = memcmp(x->prefix, y->prefix, sizeof(x->prefix)); /* public */
 
@@ -197,7 +196,7 @@ read_roots(struct lx_reader *rd, struct sigchain_genesis *g)
                         lx_reader_fail(rd, LX_ERR_RANGE);
                 if (rd->err == LX_OK && !sigchain_prefix_is_clean(root->prefix, root->bits))
                         lx_reader_fail(rd, LX_ERR_FORMAT);
-                if (i > 0 && compare_roots(&g->root[i - 1], root) >= 0)
+                if (i > 0 && sigchain_root_prefix_cmp(&g->root[i - 1], root) >= 0)
                         lx_reader_fail(rd, LX_ERR_FORMAT);
         }
 }

@@ -80,6 +80,10 @@ struct sigchain_root_prefix {
         struct lx_hash owner; /* genesis id */
 };
 
+/** Order of root prefixes in the document: instance, family, prefix, bits. */
+int sigchain_root_prefix_cmp(
+    const struct sigchain_root_prefix *x, const struct sigchain_root_prefix *y);
+
 struct sigchain_genesis {
         char network[33];
         uint64_t time_ms;

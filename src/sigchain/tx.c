@@ -133,6 +133,15 @@ sigchain_tx_decode(
         return err;
 }
 
+const struct sigchain_witness *
+sigchain_tx_witness(const struct sigchain_tx *tx, enum sigchain_role role)
+{
+        for (size_t i = 0; i < tx->witness_count; i++)
+                if (tx->witness[i].role == role)
+                        return &tx->witness[i];
+        return NULL;
+}
+
 void
 sigchain_tx_id(const struct lx_hash_ops *ops, const void *core, size_t len, struct lx_hash *out)
 {

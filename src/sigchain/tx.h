@@ -84,6 +84,10 @@ void sigchain_tx_encode_core(const struct sigchain_tx *tx, struct lx_writer *wr)
 LX_MUST_CHECK enum lx_err sigchain_tx_decode(
     const struct lx_hash_ops *ops, const uint8_t *bytes, size_t len, struct sigchain_tx *out_tx);
 
+/** The witness of @role, or NULL. */
+const struct sigchain_witness *
+sigchain_tx_witness(const struct sigchain_tx *tx, enum sigchain_role role);
+
 /** The id of the core's bytes. */
 void
 sigchain_tx_id(const struct lx_hash_ops *ops, const void *core, size_t len, struct lx_hash *out);
