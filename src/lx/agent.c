@@ -125,8 +125,18 @@ serve_client(struct lx_signer *signer, int fd)
         return true;
 }
 
+/* The next session's socket may stand at @path already: only @own goes. */
 static void
-run_agent(struct lx_signer *signer, int listener, const char *path, unsigned timeout_s)
+remove_own(const char *path, const struct stat *own)
+{
+        struct stat st;
+
+        if (lstat(path, &st) == 0 && st.st_dev == own->st_dev && st.st_ino == own->st_ino)
+                (void)unlink(path);
+}
+
+static void
+run_agent(struct lx_signer *signer, int listener, const char *path, const struct stat *own, unsigned timeout_s)
 {
         struct pollfd wait = {.fd = listener, .events = POLLIN};
         bool more = true;
@@ -137,9 +147,12 @@ run_agent(struct lx_signer *signer, int listener, const char *path, unsigned tim
                 if (fd < 0)
                         continue;
                 more = serve_client(signer, fd);
+                if (!more)
+                        remove_own(path, own); /* before the answer, which a new session waits for */
                 (void)close(fd);
         }
-        (void)unlink(path);
+        if (more)
+                remove_own(path, own);
         lx_signer_clear(signer);
 }
 
@@ -166,7 +179,10 @@ static void
 live_as_agent(struct lx_signer *signer, int listener, const char *path, unsigned timeout_s, int ready)
 {
         struct lx_signer copy = {.genesis = signer->genesis, .chain_id = signer->chain_id, .agent = -1};
+        struct stat own;
 
+        if (lstat(path, &own) != 0)
+                return;
         become_agent();
         (void)snprintf(copy.name, sizeof(copy.name), "%s", signer->name);
         /* Locked memory is not inherited locked: the seed moves into the child's own. */
@@ -177,7 +193,7 @@ live_as_agent(struct lx_signer *signer, int listener, const char *path, unsigned
         if (write(ready, "", 1) != 1)
                 return;
         (void)close(ready);
-        run_agent(&copy, listener, path, timeout_s);
+        run_agent(&copy, listener, path, &own, timeout_s);
 }
 
 /* The parent waits: a terminal that closes right afterwards must not take the agent with it. */

@@ -154,6 +154,29 @@ expect 0 register create --data y
 expect 0 logout
 expect 2 register create --data y
 says 'lx login'
+
+# A new session while the old one is busy with somebody: the old one ends later, and takes only its own socket away.
+expect 0 login alice --secret-file "$work/secret"
+old=$(pgrep -f "^$build/lx --datadir $dir login" | head -1)
+python3 -c 'import socket, sys, time
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+while s.send(b"\1" + bytes(40)) and s.recv(96):
+    time.sleep(0.5)' "$dir/agent.sock" &
+busy=$!
+helpers="$helpers $busy"
+until [ -n "$(ss -Hx src "$dir/agent.sock" | grep ESTAB)" ]; do kill -0 "$busy" || fail "nobody keeps the agent busy"; done
+expect 0 login alice --secret-file "$work/secret"
+kill "$busy"
+tail --pid="$old" -f /dev/null
+expect 0 register create --data z
+# And one session after the other, at once.
+for _ in 1 2 3 4 5; do
+        expect 0 login alice --secret-file "$work/secret"
+        expect 0 profile show
+done
+expect 0 logout
+
 expect 0 login alice --secret-file "$work/secret" --timeout 1
 agent=$(pgrep -f "^$build/lx --datadir $dir login" | head -1)
 tail --pid="$agent" -f /dev/null # until it ends by itself
