@@ -17,7 +17,7 @@
  *
  * A certificate (cert.h) is narrowed by leaving out signatures beyond two thirds of the power and
  * half-aggregating the rest; ledger_cert_verify and ledger_cert_skip take both. The headers' codec is
- * freestanding. Threads: pure. Spec: doc/light.md.
+ * freestanding. Threads: pure. Spec: doc/header.md.
  */
 #ifndef LX_LEDGER_NARROW_H
 #define LX_LEDGER_NARROW_H

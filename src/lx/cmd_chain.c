@@ -612,7 +612,7 @@ cmd_trust_publisher(struct lx *lx)
         struct lx_hash genesis;
         bool remove = lx_option(lx, "remove") != NULL, there = false;
         char hex[65];
-        int status = lx_resolve_genesis(lx, lx->args[0], &genesis);
+        int status = (remove ? lx_resolve_genesis : lx_resolve_profile)(lx, lx->args[0], &genesis);
 
         if (status == LX_EXIT_TRUE) {
                 bool verify = lx->verify;

@@ -262,6 +262,23 @@ cmd_guard_scan(struct lx *lx)
 
 /* ---- trust ------------------------------------------------------------------------------------- */
 
+/* Replace @path; its directory is made when it is not there, as on a machine's first lx guard trust. */
+static int
+write_file(struct lx *lx, const char *path, const struct lx_buf *text)
+{
+        char *dir = lx_strdup(path), *slash = strrchr(dir, '/');
+        enum lx_err err = LX_OK;
+
+        if (slash != NULL && slash != dir) {
+                *slash = '\0';
+                err = lx_file_mkdirs(dir, 0755, &lx->why);
+        }
+        if (err == LX_OK)
+                err = lx_file_write(path, text->p, text->len, 0644, &lx->why);
+        lx_free(dir);
+        return err == LX_OK ? LX_EXIT_TRUE : lx_fail(lx, LX_EXIT_IO, NULL);
+}
+
 /* The pin: this user's trusted header, copied once. It moves only when somebody moves it. */
 static int
 write_pin(struct lx *lx, const char *path)
@@ -277,8 +294,8 @@ write_pin(struct lx *lx, const char *path)
         if (lx_file_read(from, 1u << 20, &text, &lx->why) != LX_OK)
                 status = lx_fail(lx, LX_EXIT_USAGE, "nothing is trusted yet: lx trust set HEIGHT:HASH or "
                     "lx trust set GENESIS-FILE");
-        else if (lx_file_write(path, text.p, text.len, 0644, &lx->why) != LX_OK)
-                status = lx_fail(lx, LX_EXIT_IO, NULL);
+        else
+                status = write_file(lx, path, &text);
         lx_buf_clear(&text);
         lx_free(from);
         return status;
@@ -303,7 +320,7 @@ cmd_guard_trust(struct lx *lx)
         struct lx_buf text = {0};
         struct lx_hash genesis;
         char hex[65];
-        int status = lx_resolve_genesis(lx, lx->args[0], &genesis);
+        int status = lx_resolve_profile(lx, lx->args[0], &genesis);
 
         if (status != LX_EXIT_TRUE)
                 return status;
@@ -317,8 +334,8 @@ cmd_guard_trust(struct lx *lx)
                 status = lx_fail(lx, LX_EXIT_USAGE, NULL);
         if (status == LX_EXIT_TRUE)
                 status = write_pin(lx, policy->trust);
-        if (status == LX_EXIT_TRUE && lx_file_write(conf_path(lx), text.p, text.len, 0644, &lx->why) != LX_OK)
-                status = lx_fail(lx, LX_EXIT_IO, NULL);
+        if (status == LX_EXIT_TRUE)
+                status = write_file(lx, conf_path(lx), &text);
         if (status == LX_EXIT_TRUE) {
                 reload_if_running(lx);
                 if (!lx->json)

@@ -28,7 +28,7 @@ fail(struct lx *lx, enum lx_err err)
 
 /* ---- names to genesis ids ---------------------------------------------------------------------- */
 
-/* A genesis id in hex, or a user name, whose id costs one Argon2id. Returns an exit status. */
+/* A user name's id costs one Argon2id. */
 int
 lx_resolve_genesis(struct lx *lx, const char *who, struct lx_hash *out)
 {
@@ -51,6 +51,34 @@ lx_resolve_genesis(struct lx *lx, const char *who, struct lx_hash *out)
                 sigchain_genesis_id(&lx_crypto_ops()->hash, &public, out);
         lx_secret_clear(&key);
         return err == LX_OK ? LX_EXIT_TRUE : fail(lx, err);
+}
+
+static int
+is_there(struct lx *lx, const struct lx_hash *genesis, bool *out_there)
+{
+        char hex[65];
+        json_t *o = NULL;
+        int status = LX_EXIT_TRUE;
+
+        if (!lx_call(lx, "profile.get", json_pack("{s:s}", "genesis", lx_hex_of(genesis, hex)), &o, &status))
+                return status;
+        *out_there = json_is_true(json_object_get(o, "exists"));
+        json_decref(o);
+        return LX_EXIT_TRUE;
+}
+
+int
+lx_resolve_profile(struct lx *lx, const char *who, struct lx_hash *out)
+{
+        bool there = true;
+        int status = lx_resolve_genesis(lx, who, out);
+
+        if (status == LX_EXIT_TRUE && !lx_parse_hash(who, out))
+                status = is_there(lx, out, &there);
+        if (status == LX_EXIT_TRUE && !there)
+                return lx_fail(lx, LX_EXIT_USAGE, "there is no profile %s, and whoever creates it would be meant: "
+                    "name one that is there (or a genesis id)", who);
+        return status;
 }
 
 /* ---- creating ---------------------------------------------------------------------------------- */
@@ -216,6 +244,19 @@ derive_new(struct lx *lx, const char *name, const struct lx_kdf *kdf, struct lx_
         return err;
 }
 
+/* Before anybody thinks of a password for it. */
+static int
+refuse_taken(struct lx *lx, const char *name)
+{
+        struct lx_hash genesis;
+        bool there = false;
+        int status = lx_resolve_genesis(lx, name, &genesis);
+
+        if (status == LX_EXIT_TRUE)
+                status = is_there(lx, &genesis, &there);
+        return there ? lx_fail(lx, LX_EXIT_REFUSED, "the profile exists already") : status;
+}
+
 int
 cmd_profile_create(struct lx *lx)
 {
@@ -231,15 +272,20 @@ cmd_profile_create(struct lx *lx)
         if (lx->arg_count == 0)
                 return lx_fail(lx, LX_EXIT_USAGE, "usage: lx profile create NAME (or with --key-file FILE)");
         err = kdf_option(lx, KDF_USUAL, &kdf);
-        if (err == LX_OK)
-                err = derive_new(lx, lx->args[0], &kdf, &signer);
+        if (err != LX_OK)
+                return fail(lx, err);
+        status = refuse_taken(lx, lx->args[0]);
+        if (status != LX_EXIT_TRUE)
+                return status;
+        err = derive_new(lx, lx->args[0], &kdf, &signer);
         if (err != LX_OK)
                 return fail(lx, err);
         err = make_recovery(&signer.genesis, 0, &recovery);
         if (err == LX_OK)
                 err = create_chain(lx, &signer, &kdf, &recovery, &receipt);
         /* Also when the answer was lost: the chain may be there, and then these are its words. */
-        if (recovery.entropy.p != NULL && (err == LX_OK || !rpcclient_was_refused(lx->client)))
+        if (recovery.entropy.p != NULL && err != LX_ERR_EXISTS &&
+            (err == LX_OK || !rpcclient_was_refused(lx->client)))
                 show_words(&recovery);
         if (err == LX_OK) {
                 status = report_profile(lx, &signer, &receipt, "profile created");
@@ -346,10 +392,12 @@ derive_next(struct lx *lx, const char *name, const struct lx_kdf *kdf, struct lx
         enum lx_err err;
 
         lx->secret_file = lx_option(lx, "new-secret-file");
+        lx->secret_option = "--new-secret-file";
         if (lx->secret_file == NULL)
                 (void)fprintf(stderr, "The new password and PIN:\n");
         err = derive_new(lx, name, kdf, next);
         lx->secret_file = before;
+        lx->secret_option = NULL;
         return err;
 }
 

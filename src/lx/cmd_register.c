@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-int lx_resolve_genesis(struct lx *lx, const char *who, struct lx_hash *out);
-
 static int
 bad_address(struct lx *lx, const char *s)
 {
@@ -382,7 +380,7 @@ cmd_register_transfer(struct lx *lx)
 
         if (!lx_parse_hash(lx->args[0], &body.u.transfer.address))
                 return bad_address(lx, lx->args[0]);
-        status = lx_resolve_genesis(lx, lx->args[1], &body.u.transfer.to);
+        status = lx_resolve_profile(lx, lx->args[1], &body.u.transfer.to);
         if (status != LX_EXIT_TRUE)
                 return status;
         ops = lx_alloc(sizeof(*ops));
@@ -620,7 +618,7 @@ cmd_prefix_delegate(struct lx *lx)
             inet_pton(family == 6 ? AF_INET6 : AF_INET, text, addr) != 1 ||
             (instance != NULL && !lx_parse_number(instance, &iid)))
                 return lx_fail(lx, LX_EXIT_USAGE, "\"%.60s\" is no prefix (ADDRESS/BITS)", lx->args[0]);
-        status = lx_resolve_genesis(lx, lx->args[1], &offer.u.transfer.to);
+        status = lx_resolve_profile(lx, lx->args[1], &offer.u.transfer.to);
         if (status != LX_EXIT_TRUE)
                 return status;
         o = lx_alloc(sizeof(*o));

@@ -29,6 +29,7 @@ struct lx {
         const char *datadir;
         const char *rpc;
         const char *secret_file;
+        const char *secret_option; /* what names such a file in an error; NULL: --secret-file */
         const char *key_file;
         const char *wait; /* "final" */
         bool json, verify, yes;
@@ -82,6 +83,8 @@ bool lx_parse_hash(const char *s, struct lx_hash *out);
 bool lx_parse_number(const char *s, uint64_t *out);
 /** The genesis id that @who names: itself, or the id behind a user name. An exit status, errors printed. */
 int lx_resolve_genesis(struct lx *lx, const char *who, struct lx_hash *out);
+/** The same for who is trusted or given something: a user name must be that of a profile, an id need not. */
+int lx_resolve_profile(struct lx *lx, const char *who, struct lx_hash *out);
 /** @hash as hex into a static-size buffer of the caller. */
 const char *lx_hex_of(const struct lx_hash *hash, char out[65]);
 

@@ -69,8 +69,9 @@ type_line(struct lx *lx, const char *prompt, size_t max, struct lx_secret *out)
         enum lx_err err;
 
         if (tty < 0) {
-                lx_why_set(&lx->why, "there is no terminal to ask for \"%s\": use --secret-file FILE "
-                    "(mode 0600; line 1 password, line 2 PIN)", prompt);
+                lx_why_set(&lx->why, "there is no terminal to ask for \"%s\": use %s FILE "
+                    "(mode 0600; line 1 password, line 2 PIN)", prompt,
+                    lx->secret_option != NULL ? lx->secret_option : "--secret-file");
                 return LX_ERR_USAGE;
         }
         (void)tcgetattr(tty, &before);

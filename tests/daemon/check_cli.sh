@@ -120,6 +120,36 @@ jq -e '(.openrpc | test("^1\\.[0-9]+\\.[0-9]+$")) and (.info.title | length > 0)
     fail "no OpenRPC document: $(head -c 300 "$work/openrpc")"
 [ "$(jq -c '[.methods[].name]' <"$work/openrpc")" = "$(lx rpc rpc.help | jq -c '[.methods[].name]')" ] ||
     fail "rpc.discover and rpc.help differ"
+# doc/rpc.md has a row for every method, with all of its parameters, and none for others.
+lx rpc rpc.help | jq -r '.methods[] | .name + " " + .params' >"$work/methods"
+while read -r method params; do
+        row=$(grep -F "| \`$method\` |" "$LX_SRCDIR/doc/rpc.md" | cut -d'|' -f3) || fail "doc/rpc.md has no $method"
+        for p in $params; do
+                case $p in *\?) p=${p%%:*}? ;; *) p=${p%%:*} ;; esac
+                printf '%s\n' "$row" | grep -qE "(^|[ \`])${p/\?/\\?}([] \`[]|\$)" || fail "doc/rpc.md: $method lacks $p"
+        done
+done <"$work/methods"
+sed -n 's/^| `\([a-z]*\.[a-z]*\)` |.*/\1/p' "$LX_SRCDIR/doc/rpc.md" | sort >"$work/described"
+cut -d' ' -f1 "$work/methods" | sort | diff - "$work/described" >&2 || fail "doc/rpc.md and rpc.help differ"
+
+# A name that is nobody's is not trusted, nor given anything; a name that is taken costs no password.
+expect 2 trust publisher nobody
+says 'no profile nobody'
+! grep -q nobody "$dir/trust.json" || fail "nobody is trusted"
+expect 0 trust publisher nobody --remove
+expect 0 trust publisher "$(printf '0%.0s' $(seq 64))"
+expect 0 trust publisher "$(printf '0%.0s' $(seq 64))" --remove
+expect 2 register transfer "$(printf '0%.0s' $(seq 64))" nobody
+expect 4 profile create alice --secret-file "$work/secret"
+says 'exists already'
+! grep -q 'Recovery words' "$work/err" || fail "words for a profile that is not made"
+expect 2 guard trust nobody --conf "$work/etc/g.conf"
+[ ! -e "$work/etc" ] || fail "a conf file for nobody"
+printf 'trust = %s\n' "$work/pin/trust.json" >"$work/g.conf"
+expect 0 guard trust alice --conf "$work/g.conf"
+cmp "$work/pin/trust.json" "$dir/trust.json"
+setsid "$build/lx" --datadir "$dir" profile passwd alice --secret-file "$work/secret" 2>"$work/err" && fail "changed"
+says 'use --new-secret-file'
 
 # Colours and progress on a terminal, none in a pipe, none where they are not wanted.
 cp /bin/true "$work/tool"
