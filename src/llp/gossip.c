@@ -62,6 +62,17 @@ punish(struct llp_gossip *g, uint32_t peer, unsigned points, const char *reason)
         g->options.net->punish(g->options.net->arg, peer, points, reason);
 }
 
+/* Queue the body itself for @peer, unless it knows it or much waits for it already. */
+static bool
+push_to(struct gossip_peer *peer, const struct lx_hash *id)
+{
+        if (gossip_known_has(&peer->known, id) ||
+            peer->bodies.len >= LLP_GOSSIP_PUSH_MAX * LX_HASH_LEN)
+                return false;
+        lx_buf_append(&peer->bodies, id->b, LX_HASH_LEN);
+        return true;
+}
+
 /* Put @id on the list of what @peer is told, unless it knows it. */
 static void
 announce_to(struct llp_gossip *g, struct gossip_peer *peer, const struct lx_hash *id)
@@ -282,6 +293,32 @@ take_body(struct llp_gossip *g, uint32_t peer, const uint8_t *bytes, size_t len,
             end_checking, checking);
 }
 
+/*
+ * A body that nobody asked for: its origin pushes it, once, to spare a round trip. It is taken like an
+ * announced one, within the same limits, unless it is old; that, often, is a flood.
+ */
+static void
+take_pushed(struct llp_gossip *g, struct gossip_peer *peer, const uint8_t *bytes, size_t len,
+    const struct sigchain_tx *tx)
+{
+        struct ledger_view *view;
+        bool old;
+
+        if (ledger_mempool_find(g->pool, &tx->id) != NULL)
+                return; /* late, after somebody else was asked */
+        view = ledger_view_new(g->options.ledger);
+        old = gossip_known_has(&g->dropped, &tx->id) || ledger_has_tx(view, &tx->id);
+        ledger_view_unref(view);
+        if (old || lx_map_count(g->wants) >= LLP_GOSSIP_WANTED_MAX ||
+            peer->wanted >= LLP_GOSSIP_PEER_WANTED_MAX || peer->waiting >= LLP_GOSSIP_PEER_WAITING_MAX) {
+                g->stats.unasked++;
+                punish(g, peer->handle, 1, "a transaction that nobody asked for, and nobody needs");
+                return;
+        }
+        (void)gossip_add_want(g, &tx->id, peer->handle);
+        take_body(g, peer->handle, bytes, len, tx);
+}
+
 static enum lx_err
 receive_tx(struct llp_gossip *g, struct gossip_peer *peer, const uint8_t *bytes, size_t len)
 {
@@ -296,15 +333,10 @@ receive_tx(struct llp_gossip *g, struct gossip_peer *peer, const uint8_t *bytes,
         gossip_known_add(&peer->known, &tx->id, g->options.map_seed);
         g->stats.bodies_in++;
         want = gossip_find_want(g, &tx->id);
-        if (want == NULL || want->state == WANT_CHECKING) {
-                /* Late, after somebody else was asked; often is a flood. */
-                if (want == NULL && ledger_mempool_find(g->pool, &tx->id) == NULL) {
-                        g->stats.unasked++;
-                        punish(g, peer->handle, 1, "a transaction that nobody asked for");
-                }
-        } else {
+        if (want == NULL)
+                take_pushed(g, peer, bytes, len, tx);
+        else if (want->state != WANT_CHECKING)
                 take_body(g, peer->handle, bytes, len, tx);
-        }
         lx_free(tx);
         return LX_OK;
 }
@@ -416,8 +448,10 @@ on_mempool(void *arg, const struct ledger_pending *pending, bool joined)
         }
         if (peer != NULL)
                 peer->waiting++;
+        /* What begins its way here is pushed: every other node would have asked us for it. */
         for (size_t i = 0; i < g->peer_count; i++)
-                announce_to(g, g->peer[i], &pending->id);
+                if (source != 0 || !push_to(g->peer[i], &pending->id))
+                        announce_to(g, g->peer[i], &pending->id);
 }
 
 struct tell_all {
@@ -564,8 +598,11 @@ llp_gossip_want(struct llp_gossip *g, const struct lx_hash *ids, size_t count, u
 
                 if (ledger_mempool_find(g->pool, &ids[i]) != NULL)
                         continue;
-                if (want == NULL)
+                if (want == NULL) {
                         want = gossip_add_want(g, &ids[i], handle);
+                        want->not_before_ms = now_ms + LLP_GOSSIP_GRACE_MS;
+                        g->ask_ms = want->not_before_ms;
+                }
                 want->urgent = true;
                 gossip_add_announcer(want, handle);
         }
@@ -609,7 +646,7 @@ llp_gossip_tick(struct llp_gossip *g, uint64_t now_ms)
 uint64_t
 llp_gossip_deadline_ms(const struct llp_gossip *g)
 {
-        uint64_t at = UINT64_MAX;
+        uint64_t at = g->ask_ms > g->now_ms ? g->ask_ms : UINT64_MAX;
 
         for (size_t i = 0; i < g->peer_count; i++) {
                 const struct gossip_peer *peer = g->peer[i];

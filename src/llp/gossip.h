@@ -1,10 +1,13 @@
 /*
- * llp/gossip.h - transactions spread once: ids are announced, each body is asked of one peer.
+ * llp/gossip.h - transactions spread once: pushed by their origin, then announced by id and asked for.
  *
- * A pure machine. What enters the mempool (from RPC or from a peer) is announced by id to the peers
- * that do not know it, batched (every LLP_GOSSIP_BATCH_MS or LLP_GOSSIP_IDS_MAX ids). Who lacks a
- * body asks one peer for it, then, when that one does not answer in LLP_GOSSIP_ASK_MS, the next
- * that announced it. A body that nobody asked for costs its sender. Ids of one chain are announced
+ * A pure machine. What was handed in here (RPC) is pushed, body and all, to every peer that does not know
+ * it: each would have asked this node for it, a round trip later. What a peer brought is announced by id to
+ * the peers that do not know it, batched (every LLP_GOSSIP_BATCH_MS or LLP_GOSSIP_IDS_MAX ids); so is what
+ * would make more than LLP_GOSSIP_PUSH_MAX bodies wait for a peer. Who lacks a body asks one peer for it,
+ * then, when that one does not answer in LLP_GOSSIP_ASK_MS, the next that announced it; a body that a
+ * proposal names may be on its way, and is asked for after LLP_GOSSIP_GRACE_MS. A pushed body counts as an
+ * announced one for every limit; an old one, or one above a limit, costs its sender. Ids of one chain are announced
  * in the order of the chain, and a body that comes before its predecessor waits in a bounded room.
  *
  * Before its signatures are verified (on the pool, by ledger_engine_submit) a body must be admitted
@@ -31,6 +34,8 @@
 
 #define LLP_GOSSIP_IDS_MAX 1000          /* ids of one message */
 #define LLP_GOSSIP_BATCH_MS 20           /* an announcement waits for others at most so long */
+#define LLP_GOSSIP_PUSH_MAX 256          /* bodies that wait for one peer; more are announced */
+#define LLP_GOSSIP_GRACE_MS 15
 #define LLP_GOSSIP_ASK_MS 2000           /* then the next peer is asked */
 #define LLP_GOSSIP_WANTED_MAX 20000      /* ids that are known by name only */
 #define LLP_GOSSIP_PEER_WANTED_MAX 5000  /* of those, first announced by one peer */

@@ -21,6 +21,7 @@ struct want {
         enum want_state state;
         uint32_t asked;           /* peer */
         uint64_t deadline_ms;
+        uint64_t not_before_ms;   /* it may be on its way already */
         bool urgent;              /* the engine waits for it */
         uint32_t first;           /* who announced it first: its share */
         size_t announcer_count;
@@ -59,6 +60,7 @@ struct llp_gossip {
         struct lx_map *wants;    /* id -> want */
         struct want *first, *last;
         size_t idle;             /* of them neither asked for nor being checked */
+        uint64_t ask_ms;         /* when wants that had a grace may be asked for */
         uint64_t check_ms;       /* when unanswered questions are looked for */
         struct lx_map *sources;  /* id in the mempool -> handle of who brought it, as a pointer */
         struct orphan *orphan, **orphan_end;

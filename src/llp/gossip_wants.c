@@ -170,7 +170,8 @@ gossip_ask(struct llp_gossip *g)
                 struct gossip_peer *peer;
                 size_t i = 0;
 
-                if (want->state != WANT_IDLE || (peer = pick_announcer(g, want)) == NULL)
+                if (want->state != WANT_IDLE || g->now_ms < want->not_before_ms ||
+                    (peer = pick_announcer(g, want)) == NULL)
                         continue;
                 while (q[i].peer != peer)
                         i++;
