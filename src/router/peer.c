@@ -14,6 +14,7 @@
 #define SHAKE_MS 250
 #define SHAKE_MAX_MS 4000
 #define SHAKE_GIVE_UP_MS 20000
+#define FRESH_MS 3000         /* several map-servers introduce for one question: a session serves all */
 #define SHAKES_PER_S 200      /* handshakes answered without a cookie */
 #define PATH_QUIET_MS 400     /* sent and nothing heard: ping */
 #define PATH_PING_MS 250
@@ -330,6 +331,15 @@ send_shake(struct router *r, struct peer *p, const uint8_t token[SHAKE1_LEN])
                 router_send_control(r, &to, &wr);
 }
 
+/* A nonce that tells its peer: what strangers send costs no search. The rest of it is beyond guessing. */
+static uint64_t
+peer_nonce(struct router *r, const struct peer *p)
+{
+        uint64_t nonce = router_random_u64(r);
+
+        return nonce - nonce % ROUTER_PEERS_MAX + (uint64_t)(p - r->peer);
+}
+
 void
 peer_shake(struct router *r, struct peer *p)
 {
@@ -345,9 +355,10 @@ peer_shake(struct router *r, struct peer *p)
                 p->shaking = true;
                 p->shake_start_ms = r->now_ms;
                 p->shake_tries = 0;
+                p->ask_nonce = peer_nonce(r, p);
         }
         p->shake_index = new_index(r);
-        p->shake_nonce = router_random_u64(r);
+        p->shake_nonce = peer_nonce(r, p);
         r->options.random(r->options.arg, ephemeral, sizeof(ephemeral));
         lx_write_u32(&wr, p->shake_index);
         if (!router_noise_start(&p->noise, &r->options.ledger.chain_id, id->seal, p->seal, ephemeral,
@@ -365,13 +376,44 @@ peer_shake(struct router *r, struct peer *p)
         send_shake(r, p, token);
 }
 
+/*
+ * Who asks has no session: one that we have from before is dead. A record newer than the last that was passed on tells
+ * it for certain: the peer has started anew since. (A restart takes seconds, so the session's age alone does not tell
+ * it from the same question passed on twice.)
+ */
+void
+peer_introduced(struct router *r, struct peer *p, uint64_t sequence)
+{
+        bool newer = sequence > p->introduced;
+
+        if (newer)
+                p->introduced = sequence;
+        if (p->shaking) {
+                if (p->shake_next_ms <= r->now_ms + SHAKE_MS)
+                        return;
+                /* it is there after all: no more waiting after tries that nobody heard */
+                p->shake_tries = 0;
+                p->shake_start_ms = r->now_ms;
+                peer_shake(r, p);
+        } else if (newer || p->now == NULL || r->now_ms - p->now->born_ms > FRESH_MS) {
+                peer_shake(r, p);
+        }
+}
+
+const struct router_eid *
+peer_asked(const struct router *r, uint64_t nonce)
+{
+        const struct peer *p = &r->peer[nonce % ROUTER_PEERS_MAX];
+
+        return p->used && p->shaking && p->ask_nonce == nonce ? &p->eid : NULL;
+}
+
 static struct peer *
 find_shake(struct router *r, uint64_t nonce)
 {
-        for (uint32_t i = 0; i < r->peer_top; i++)
-                if (r->peer[i].used && r->peer[i].shaking && r->peer[i].shake_nonce == nonce)
-                        return &r->peer[i];
-        return NULL;
+        struct peer *p = &r->peer[nonce % ROUTER_PEERS_MAX];
+
+        return p->used && p->shaking && p->shake_nonce == nonce ? p : NULL;
 }
 
 static bool
@@ -742,6 +784,20 @@ watch_path(struct router *r, struct peer *p)
         }
 }
 
+/*
+ * A handshake without an answer: the peer may have moved unheard, or be behind a NAT and wait to be told of us. The
+ * map-servers know where it is, and tell it.
+ */
+static void
+shake_again(struct router *r, struct peer *p)
+{
+        if (p->shake_tries >= 2)
+                next_path(r, p);
+        if (p->shake_tries >= 1)
+                resolve_again(r, &p->eid, p->ask_nonce, p->shake_tries);
+        peer_shake(r, p);
+}
+
 void
 peer_tick(struct router *r)
 {
@@ -762,11 +818,8 @@ peer_tick(struct router *r)
                         data_unreachable(r, &p->queue);
                         continue;
                 }
-                if (p->shake_next_ms <= r->now_ms) {
-                        if (p->shake_tries >= 2)
-                                next_path(r, p);
-                        peer_shake(r, p);
-                }
+                if (p->shake_next_ms <= r->now_ms)
+                        shake_again(r, p);
                 router_wish(r, p->shake_next_ms);
         }
 }

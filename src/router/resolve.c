@@ -142,26 +142,37 @@ whom_to_ask(struct router *r, const struct router_owner *owner, struct router_at
         return n;
 }
 
-/* Two at first, then one after the other. */
+/* Ask the two nodes of highest rank (turn 0), or the one whose turn it is. false: there is nobody to ask. */
 static bool
-ask(struct router *r, struct mapping *m)
+ask_turn(struct router *r, const struct router_eid *eid, uint64_t nonce, unsigned turn)
 {
         struct router_at to[ROUTER_PLACES + ROUTER_HOMES_MAX];
         struct router_owner owner;
         size_t count;
 
-        if (r->options.ledger.owner(r->options.ledger.arg, m->eid.iid, &m->eid.addr, &owner) != LX_OK)
+        if (r->options.ledger.owner(r->options.ledger.arg, eid->iid, &eid->addr, &owner) != LX_OK)
                 return false;
         count = whom_to_ask(r, &owner, to, ROUTER_PLACES + ROUTER_HOMES_MAX);
         if (count == 0)
                 return false;
-        if (m->tries == 0) {
-                resolve_request(r, &to[0], m->nonce, &m->eid, true, false);
-                if (count > 1)
-                        resolve_request(r, &to[1], m->nonce, &m->eid, true, false);
-        } else {
-                resolve_request(r, &to[(m->tries + 1) % count], m->nonce, &m->eid, true, false);
-        }
+        if (turn == 0 && count > 1)
+                resolve_request(r, &to[0], nonce, eid, true, false);
+        resolve_request(r, &to[(turn + 1) % count], nonce, eid, true, false);
+        return true;
+}
+
+void
+resolve_again(struct router *r, const struct router_eid *eid, uint64_t nonce, unsigned turn)
+{
+        (void)ask_turn(r, eid, nonce, turn);
+}
+
+/* Two at first, then one after the other. */
+static bool
+ask(struct router *r, struct mapping *m)
+{
+        if (!ask_turn(r, &m->eid, m->nonce, m->tries))
+                return false;
         m->tries++;
         m->said_no = 0;
         m->next_ms = r->now_ms + ROUTER_ASK_MS;
@@ -377,6 +388,7 @@ resolve_reply(struct router *r, const struct router_at *from, const uint8_t *byt
 {
         struct router_map_reply reply;
         struct lx_reader rd;
+        const struct router_eid *asked;
         struct mapping *m;
 
         if (router_map_reply_decode(bytes, len, &reply, &rd) != LX_OK) {
@@ -384,6 +396,7 @@ resolve_reply(struct router *r, const struct router_at *from, const uint8_t *byt
                 return;
         }
         m = find_question(r, reply.nonce);
+        asked = m != NULL ? &m->eid : peer_asked(r, reply.nonce);
         for (unsigned i = 0; i < reply.record_count && rd.err == LX_OK; i++) {
                 struct router_record record;
                 struct router_signed claim;
@@ -397,15 +410,16 @@ resolve_reply(struct router *r, const struct router_at *from, const uint8_t *byt
                                 COUNT(r, refused_nonce);
                         continue;
                 }
-                if (m == NULL) {
+                if (asked == NULL) {
                         COUNT(r, refused_nonce);
                         return;
                 }
                 if (!router_signed_take(&record, &claim)) {
-                        take_no(r, m);
+                        if (m != NULL)
+                                take_no(r, m);
                         return;
                 }
-                if (!router_eid_contains(&claim.record.eid, &m->eid))
+                if (!router_eid_contains(&claim.record.eid, asked))
                         COUNT(r, refused_owner);
                 else if (resolve_check(r, &claim, &owner))
                         resolve_learn(r, &claim, &owner);

@@ -302,7 +302,7 @@ take_request(struct router *r, const struct router_at *from, const uint8_t *byte
                 server_request(r, from, outer_len, &request);
 }
 
-/* To us: somebody is introduced. Else a question: answered to the outer source only, as to anybody. */
+/* About us: somebody is introduced. It is a question all the same: answered to the outer source only. */
 static void
 take_encapsulated(struct router *r, const struct router_at *from, const struct router_encapsulated *ecm, size_t len)
 {

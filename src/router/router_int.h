@@ -74,9 +74,11 @@ struct peer {
         struct router_noise noise;
         uint32_t shake_index;
         uint64_t shake_nonce, shake_next_ms, shake_start_ms;
+        uint64_t ask_nonce;         /* of questions to map-servers while it does not answer */
         unsigned shake_tries;
         uint8_t cookie[16];
         uint64_t cookie_ms;         /* when it was given; 0: none */
+        uint64_t introduced;        /* highest sequence of its records that map-servers passed on */
         /* life of the path */
         uint64_t rx_ms, tx_ms, data_tx_ms, data_rx_ms, ping_ms;
         unsigned pings;
@@ -185,6 +187,8 @@ void queue_drop(struct router *r, struct queue *q);
 /* resolve.c */
 struct mapping *resolve_find(struct router *r, uint32_t iid, const struct router_addr *addr);
 struct mapping *resolve_begin(struct router *r, uint32_t iid, const struct router_addr *addr);
+/** Ask one of the nodes that may know @eid, the @turn-th. What comes back under @nonce is learnt: peer_asked. */
+void resolve_again(struct router *r, const struct router_eid *eid, uint64_t nonce, unsigned turn);
 void resolve_reply(struct router *r, const struct router_at *from, const uint8_t *bytes, size_t len);
 void resolve_tick(struct router *r);
 void resolve_gone(void *arg, uint32_t value);
@@ -216,6 +220,10 @@ void peer_request(struct router *r, const struct router_at *from, size_t len,
     const struct router_map_request *request);
 bool peer_reply(struct router *r, const struct router_at *from, const struct router_map_reply *reply,
     const struct router_record *record);
+/** The EID that was asked about under @nonce because its peer does not answer; NULL: none. */
+const struct router_eid *peer_asked(const struct router *r, uint64_t nonce);
+/** The peer has no session and asks for us, says a map-server with the peer's record of @sequence. */
+void peer_introduced(struct router *r, struct peer *p, uint64_t sequence);
 struct router_session *peer_session(struct router *r, struct peer *p);
 void peer_frame(struct router *r, const struct router_at *from, uint8_t *frame, size_t len, uint8_t tos,
     int ttl);

@@ -13,7 +13,6 @@
 #define NEGATIVE_TTL_MIN 1
 #define SUBSCRIBED_MS 3600000
 #define NOTIFY_TRIES 3
-#define FRESH_MS 3000
 
 /* ---- the table ----------------------------------------------------------------------------------- */
 
@@ -492,9 +491,8 @@ server_introduced(struct router *r, const struct router_map_request *request)
         resolve_learn(r, &claim, &owner);
         m = resolve_find(r, claim.record.eid.iid, &claim.record.eid.addr);
         p = m != NULL && m->kind == MAPPING_SEALED ? &r->peer[m->peer] : NULL;
-        /* who asks has no session: one that we have from before is dead, unless it is quite new */
-        if (p != NULL && !p->shaking && (p->now == NULL || r->now_ms - p->now->born_ms > FRESH_MS))
-                peer_shake(r, p);
+        if (p != NULL)
+                peer_introduced(r, p, claim.sequence);
 }
 
 void

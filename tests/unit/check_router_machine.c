@@ -169,6 +169,146 @@ START_TEST(test_restart)
 }
 END_TEST
 
+/* Site 3 behind a NAT, sites 0 to 2 map-servers; everybody is registered. */
+static struct net *
+nat_net(uint64_t seed)
+{
+        struct net *net = net_new(4, 3, seed);
+
+        net->site[3].rloc = net_addr("192.168.77.%u", 4);
+        net->site[3].nat = net_addr("198.51.100.%u", 4);
+        net_start(net, 3, NULL);
+        net_run(net, 2000);
+        return net;
+}
+
+/* Site 1 starts afresh and is the first to speak to the hidden site, whose session with it is @age_ms old. */
+static void
+nat_restart(uint64_t seed, uint64_t age_ms)
+{
+        struct net *net = nat_net(seed);
+        struct router_options o = {.counter = 100000};
+
+        net_ping(net, 3, 1, 6);
+        net_run(net, age_ms);
+        ck_assert_uint_eq(net->site[1].got, 1);
+        net_start(net, 1, &o);
+        net_run(net, 20);
+        net_ping(net, 1, 3, 6);
+        net_run(net, 200);
+        ck_assert_msg(net->site[3].got == 1, "session of %u ms: the hidden site had %u packets", (unsigned)age_ms,
+            (unsigned)net->site[3].got);
+        ck_assert_uint_eq(net_count(net, 1)->handshakes_done, 1); /* two map-servers introduce: one session */
+        net_free(net);
+}
+
+START_TEST(test_nat_restart)
+{
+        for (unsigned i = 0; i < 4; i++) {
+                nat_restart(40 + i, 100);
+                nat_restart(50 + i, 2900);
+                nat_restart(60 + i, 20000);
+        }
+}
+END_TEST
+
+/* The hidden site tries in vain to reach who is down: when that one asks for it, it does not wait for its next try. */
+START_TEST(test_nat_waits)
+{
+        struct net *net = nat_net(70);
+        struct router_options o = {.counter = 100000};
+
+        net->site[1].dead = true;
+        net_ping(net, 3, 1, 6);
+        net_run(net, 8000);
+        net->site[1].dead = false;
+        net_start(net, 1, &o);
+        net_run(net, 20);
+        net_ping(net, 1, 3, 6);
+        net_run(net, 200);
+        ck_assert_uint_eq(net->site[3].got, 1);
+        net_free(net);
+}
+END_TEST
+
+static void
+keep_introduction(struct net *net, struct flight *f)
+{
+        if (f->data || f->bytes[0] >> 4 != ROUTER_ENCAPSULATED)
+                return;
+        memcpy(net->tapped, f->bytes, f->len);
+        net->tapped_len = f->len;
+        net->tapped_from = f->from;
+}
+
+/* What a map-server passed on once is passed on again and again: the session that it led to stays. */
+START_TEST(test_nat_replay)
+{
+        struct net *net = nat_net(73);
+
+        net->tap = keep_introduction;
+        net_ping(net, 1, 3, 6);
+        net_run(net, 100);
+        ck_assert_uint_gt(net->tapped_len, 0);
+        net->tap = NULL;
+        for (unsigned i = 0; i < 100; i++) {
+                router_control_input(net->site[3].router, net->now_ms, &net->tapped_from, net->tapped, net->tapped_len);
+                net_run(net, 20);
+        }
+        ck_assert_uint_eq(net_count(net, 3)->handshakes_done, 1);
+        ck_assert_uint_eq(net->site[3].got, 1);
+        net_free(net);
+}
+END_TEST
+
+static void
+lose_introductions(struct net *net, struct flight *f)
+{
+        if (!f->data && f->bytes[0] >> 4 == ROUTER_ENCAPSULATED && net->tapped_len < 2) {
+                net->tapped_len++;
+                f->to.port = 9;
+                f->to.addr = net_addr("203.0.113.%u", 9);
+        }
+}
+
+/* What a map-server passed on is lost: it is asked again. */
+START_TEST(test_nat_lost)
+{
+        struct net *net = nat_net(71);
+
+        net->tap = lose_introductions;
+        net_ping(net, 1, 3, 6);
+        net_run(net, 2000);
+        ck_assert_uint_eq(net->tapped_len, 2);
+        ck_assert_uint_eq(net->site[3].got, 1);
+        net_free(net);
+}
+END_TEST
+
+/* No session is left and the map-servers forgot who subscribed: a site that moved is found all the same. */
+START_TEST(test_moved_unheard)
+{
+        struct net *net = net_new(4, 2, 72);
+        struct router_options o = {.counter = 100000};
+        struct site *s = &net->site[3];
+
+        net_run(net, 2000);
+        net_ping(net, 2, 3, 6);
+        net_run(net, 400000);
+        ck_assert_uint_eq(s->got, 1);
+        for (unsigned i = 0; i < 2; i++)
+                net_start(net, i, &o);
+        net_start(net, 3, &o);
+        s->rloc = net_addr("198.51.100.%u", 77);
+        router_set_rlocs(s->router, net->now_ms, &s->rloc, 1);
+        net_run(net, 2000);
+        net_ping(net, 2, 3, 6);
+        net_run(net, 2000);
+        ck_assert_uint_eq(s->got, 2);
+        net_free(net);
+}
+END_TEST
+
 START_TEST(test_nobody)
 {
         struct net *net = net_new(3, 2, 12);
@@ -584,8 +724,8 @@ int
 main(void)
 {
         const TTest *const cases[] = {test_all_pairs, test_first_contact, test_server_dead, test_move,
-            test_failover, test_rekey, test_restart, test_nobody, test_frame_attacks, test_plain_refused,
-            test_plain, test_register_attacks, test_floods, test_scan, test_noise, test_old_peer, test_idle, NULL};
+            test_failover, test_rekey, test_restart, test_nat_restart, test_nat_waits, test_nat_replay, test_nat_lost,
+            test_moved_unheard, test_nobody, test_frame_attacks, test_plain_refused, test_plain, test_register_attacks, test_floods, test_scan, test_noise, test_old_peer, test_idle, NULL};
 
         return unit_main("router_machine", cases, 60);
 }

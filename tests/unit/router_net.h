@@ -16,6 +16,8 @@
 
 #define NET_MAX 12
 #define NET_FLIGHT 4096
+#define NET_NAT_PORT 20000      /* a NAT shows the data port as this, the control port as one more */
+#define NET_NAT_FLOWS 64
 
 struct net;
 
@@ -27,6 +29,9 @@ struct site {
         struct lx_pubkey key;
         struct router_addr rloc;      /* where it is reached now */
         struct router_addr rloc2;     /* a second one, family 0: none */
+        struct router_addr nat;       /* it is hidden behind this one; family 0: it is not */
+        unsigned flows;               /* to whom it spoke through its NAT: only they may answer */
+        struct { bool data; struct router_at to; } flow[NET_NAT_FLOWS];
         bool dead;
         uint64_t got, got_bytes, last_got_ms, longest_gap_ms;
         uint64_t got_from[NET_MAX];
@@ -166,11 +171,44 @@ net_fly(struct net *net, bool data, const struct router_at *from, const struct r
         net->flying++;
 }
 
+static inline bool
+net_nat_knows(const struct site *s, bool data, const struct router_at *other)
+{
+        for (unsigned i = 0; i < s->flows; i++)
+                if (s->flow[i].data == data && router_addr_eq(&s->flow[i].to.addr, &other->addr) &&
+                    s->flow[i].to.port == other->port)
+                        return true;
+        return false;
+}
+
+/* As the network sees the source of what @s sends. */
+static inline struct router_at
+net_source(struct site *s, bool data, const struct router_at *to)
+{
+        if (s->nat.family == 0)
+                return (struct router_at){s->rloc, data ? ROUTER_PORT_DATA : ROUTER_PORT_CONTROL};
+        if (!net_nat_knows(s, data, to)) {
+                ck_assert_uint_lt(s->flows, NET_NAT_FLOWS);
+                s->flow[s->flows].data = data;
+                s->flow[s->flows++].to = *to;
+        }
+        return (struct router_at){s->nat, NET_NAT_PORT + !data};
+}
+
+/* Whether what is sent from @from to @to arrives at @s. */
+static inline bool
+net_reaches(const struct site *s, bool data, const struct router_at *from, const struct router_at *to)
+{
+        if (s->nat.family == 0)
+                return router_addr_eq(&s->rloc, &to->addr) || router_addr_eq(&s->rloc2, &to->addr);
+        return router_addr_eq(&s->nat, &to->addr) && to->port == NET_NAT_PORT + !data && net_nat_knows(s, data, from);
+}
+
 static inline void
 net_send(void *arg, bool data, const struct router_at *to, const uint8_t *bytes, size_t len, uint8_t tos)
 {
         struct site *s = arg;
-        struct router_at from = {s->rloc, data ? ROUTER_PORT_DATA : ROUTER_PORT_CONTROL};
+        struct router_at from = net_source(s, data, to);
 
         net_fly(s->net, data, &from, to, bytes, len, tos);
 }
@@ -279,7 +317,7 @@ net_land(struct net *net, struct flight f)
                 struct site *s = &net->site[i];
 
                 if (s->dead || router_addr_eq(&f.to.addr, &net->cut) || router_addr_eq(&f.from.addr, &net->cut) ||
-                    (!router_addr_eq(&s->rloc, &f.to.addr) && !router_addr_eq(&s->rloc2, &f.to.addr)))
+                    !net_reaches(s, f.data, &f.from, &f.to))
                         continue;
                 if (f.data)
                         router_data_input(s->router, net->now_ms, &f.from, f.bytes, f.len, f.tos, 60);
