@@ -98,10 +98,10 @@ open_end(struct link *link, struct end *end, const char *listen)
             .listen = listen,
             .swarm = {.secret = end->secret,
                 .agent = "bench",
-                .tip = tip,
-                .on_up = on_up,
-                .on_message = on_message,
-                .arg = end}};
+                .upper = {.tip = tip,
+                    .on_up = on_up,
+                    .on_message = on_message,
+                    .arg = end}}};
         struct lx_why why = {{0}};
 
         end->link = link;

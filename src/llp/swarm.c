@@ -194,7 +194,7 @@ start_machine(struct slot *slot)
             .roles = swarm->options.roles,
             .listen_port = swarm->options.listen_port};
         memcpy(options.hello.agent, swarm->agent, sizeof(options.hello.agent));
-        swarm->options.tip(swarm->options.arg, &options.hello.height, &options.hello.tip);
+        swarm->options.upper.tip(swarm->options.upper.arg, &options.hello.height, &options.hello.tip);
         do /* once in 2^128 the random scalar is too large */
                 swarm->options.random(
                     swarm->options.arg, options.ephemeral, sizeof(options.ephemeral));
@@ -350,8 +350,8 @@ llp_swarm_output(struct llp_swarm *swarm, uint32_t peer, uint8_t *out, size_t ca
                 swarm_settle(slot);
         } else if (slot->hungry && llp_peer_has_room(slot->machine, LLP_BLOCK)) {
                 slot->hungry = false;
-                if (swarm->options.on_room != NULL)
-                        swarm->options.on_room(swarm->options.arg, peer, now_ms);
+                if (swarm->options.upper.on_room != NULL)
+                        swarm->options.upper.on_room(swarm->options.upper.arg, peer, now_ms);
         }
         return len;
 }

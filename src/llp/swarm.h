@@ -50,6 +50,20 @@
 
 struct llp_swarm;
 
+/* What is above, called from inside the swarm. */
+struct llp_swarm_upper {
+        /* height and tip that a hello tells */
+        void (*tip)(void *arg, uint64_t *out_height, struct lx_hash *out_tip);
+        /* the machines; each may be NULL */
+        void (*on_up)(void *arg, uint32_t peer, const struct llp_hello *hello, uint64_t now_ms);
+        void (*on_down)(void *arg, uint32_t peer, uint64_t now_ms);
+        enum lx_err (*on_message)(void *arg, uint32_t peer, unsigned type, const uint8_t *bytes,
+            size_t len, uint64_t now_ms);
+        /* bulk found no room (net->has_room, net->send), and there is some again; never inside those */
+        void (*on_room)(void *arg, uint32_t peer, uint64_t now_ms);
+        void *arg;
+};
+
 struct llp_swarm_options {
         const uint8_t *secret; /* node key, 32 bytes (any y); must outlive the swarm */
         struct lx_hash chain_id;
@@ -58,17 +72,10 @@ struct llp_swarm_options {
         const char *agent;
         unsigned in_max;  /* 0: LLP_SWARM_IN */
         unsigned out_max; /* 0: LLP_SWARM_OUT */
+        struct llp_swarm_upper upper;
+        /* the shell */
         uint64_t (*wall_ms)(void *arg);
         void (*random)(void *arg, void *out, size_t len);
-        /* height and tip that a hello tells */
-        void (*tip)(void *arg, uint64_t *out_height, struct lx_hash *out_tip);
-        /* the machines above; each may be NULL */
-        void (*on_up)(void *arg, uint32_t peer, const struct llp_hello *hello, uint64_t now_ms);
-        void (*on_down)(void *arg, uint32_t peer, uint64_t now_ms);
-        enum lx_err (*on_message)(void *arg, uint32_t peer, unsigned type, const uint8_t *bytes,
-            size_t len, uint64_t now_ms);
-        /* bulk found no room (net->has_room, net->send), and there is some again; never inside those */
-        void (*on_room)(void *arg, uint32_t peer, uint64_t now_ms);
         /* there is a wish, and there was none; the shell looks soon, never inside this call */
         void (*on_wish)(void *arg);
         /* something for the log; may be NULL */

@@ -38,7 +38,6 @@ struct name {
 struct llp_swarm_io {
         struct io_loop *loop;
         struct lx_pool *pool;
-        struct llp_swarm_options upper; /* of the owner: its callbacks and arg */
         struct llp_swarm *swarm;
         struct io_listener *listener;
         unsigned port;
@@ -68,52 +67,6 @@ fill_random(void *arg, void *out, size_t len)
 {
         (void)arg;
         lx_random(out, len);
-}
-
-static void
-get_tip(void *arg, uint64_t *out_height, struct lx_hash *out_tip)
-{
-        struct llp_swarm_io *io = arg;
-
-        io->upper.tip(io->upper.arg, out_height, out_tip);
-}
-
-static void
-on_up(void *arg, uint32_t peer, const struct llp_hello *hello, uint64_t now_ms)
-{
-        struct llp_swarm_io *io = arg;
-
-        if (io->upper.on_up != NULL)
-                io->upper.on_up(io->upper.arg, peer, hello, now_ms);
-}
-
-static void
-on_down(void *arg, uint32_t peer, uint64_t now_ms)
-{
-        struct llp_swarm_io *io = arg;
-
-        if (io->upper.on_down != NULL)
-                io->upper.on_down(io->upper.arg, peer, now_ms);
-}
-
-static enum lx_err
-on_message(
-    void *arg, uint32_t peer, unsigned type, const uint8_t *bytes, size_t len, uint64_t now_ms)
-{
-        struct llp_swarm_io *io = arg;
-
-        if (io->upper.on_message == NULL)
-                return LX_OK;
-        return io->upper.on_message(io->upper.arg, peer, type, bytes, len, now_ms);
-}
-
-static void
-on_room(void *arg, uint32_t peer, uint64_t now_ms)
-{
-        struct llp_swarm_io *io = arg;
-
-        if (io->upper.on_room != NULL)
-                io->upper.on_room(io->upper.arg, peer, now_ms);
 }
 
 static void
@@ -495,17 +448,10 @@ load_book(struct llp_swarm_io *io)
 /* ---- life --------------------------------------------------------------------------------------- */
 
 static enum lx_err
-make_swarm(struct llp_swarm_io *io)
+make_swarm(struct llp_swarm_io *io, struct llp_swarm_options options)
 {
-        struct llp_swarm_options options = io->upper;
-
         options.wall_ms = wall_ms;
         options.random = fill_random;
-        options.tip = get_tip;
-        options.on_up = on_up;
-        options.on_down = on_down;
-        options.on_message = on_message;
-        options.on_room = on_room;
         options.on_wish = on_wish;
         options.on_event = on_event;
         options.listen_port = (uint16_t)io->port;
@@ -524,7 +470,6 @@ llp_swarm_io_new(
         lx_random(&seed, sizeof(seed));
         io->loop = options->loop;
         io->pool = options->pool;
-        io->upper = options->swarm;
         io->conns = lx_map_new(seed);
         io->timer = io_timer_new(io->loop, tick, io);
         io->save_timer = io_timer_new(io->loop, save_book, io);
@@ -534,7 +479,7 @@ llp_swarm_io_new(
                 err = io_listen(
                     io->loop, options->listen, on_accept, io, &io->listener, &io->port, why);
         if (err == LX_OK) {
-                err = make_swarm(io);
+                err = make_swarm(io, options->swarm);
                 if (err != LX_OK)
                         lx_why_set(why, "the node key is no key: %s", lx_err_text(err));
         }

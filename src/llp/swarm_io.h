@@ -20,10 +20,7 @@ struct llp_swarm_io_options {
         struct lx_pool *pool;
         const char *listen;    /* "ADDRESS:PORT"; NULL: nobody can connect */
         const char *book_path; /* NULL: the book is forgotten */
-        /*
-         * Node key, chain, roles, agent, limits, tip, on_up, on_down, on_message, on_room and their arg. The
-         * shell fills in the rest.
-         */
+        /* node key, chain, roles, agent, limits, upper; the shell fills in the rest */
         struct llp_swarm_options swarm;
 };
 

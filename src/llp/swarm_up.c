@@ -110,8 +110,8 @@ begin_end(struct slot *slot)
         punish_end(slot, end, text);
         swarm_event(swarm, slot, was_up ? "peer down" : "connection ended", text);
         slot->up_told = false;
-        if (was_up && swarm->options.on_down != NULL)
-                swarm->options.on_down(swarm->options.arg, slot->peer, swarm->now_ms);
+        if (was_up && swarm->options.upper.on_down != NULL)
+                swarm->options.upper.on_down(swarm->options.upper.arg, slot->peer, swarm->now_ms);
         is_self = llp_peer_id(slot->machine, &id) &&
                   memcmp(id.b, swarm->id.b, sizeof(id.b)) == 0; /* public */
         swarm_dial_ended(swarm, slot, was_up, is_self, text);
@@ -245,8 +245,8 @@ on_ready(void *arg, const struct llp_hello *hello, uint64_t now_ms)
                 said.addr.port = hello->listen_port;
                 (void)llp_book_hear(swarm->book, &said, &slot->addr);
         }
-        if (swarm->options.on_up != NULL)
-                swarm->options.on_up(swarm->options.arg, slot->peer, hello, now_ms);
+        if (swarm->options.upper.on_up != NULL)
+                swarm->options.upper.on_up(swarm->options.upper.arg, slot->peer, hello, now_ms);
 }
 
 /* ---- messages ---------------------------------------------------------------------------------- */
@@ -328,9 +328,9 @@ on_message(void *arg, unsigned type, const uint8_t *bytes, size_t len, uint64_t 
 
                 slot->height = lx_read_u64(&rd);
         }
-        if (swarm->options.on_message == NULL)
+        if (swarm->options.upper.on_message == NULL)
                 return LX_OK;
-        return swarm->options.on_message(swarm->options.arg, slot->peer, type, bytes, len, now_ms);
+        return swarm->options.upper.on_message(swarm->options.upper.arg, slot->peer, type, bytes, len, now_ms);
 }
 
 /* ---- the face of the net ------------------------------------------------------------------------ */

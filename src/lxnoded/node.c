@@ -88,7 +88,7 @@ open_ledger(const struct node_conf *conf, struct lxnode *node, struct lx_why *wh
         }
         if (err == LX_OK)
                 err = ledger_open(&options, &node->ledger, why);
-        if (err == LX_ERR_ABSENT)
+        if (err == LX_ERR_ABSENT && conf->genesis == NULL)
                 lx_why_replace(why, "%s is new: start with --dev for a chain of your own, or give the "
                     "network's document with --genesis FILE", conf->datadir);
         lx_buf_clear(&genesis);
@@ -151,6 +151,16 @@ core_tick(void *arg)
 
         llp_core_tick(node->core, lx_clock_now_ms());
         set_core_timer(node);
+}
+
+static void
+tip(void *arg, uint64_t *out_height, struct lx_hash *out_tip)
+{
+        struct ledger_view *view = ledger_view_new(((struct lxnode *)arg)->ledger);
+
+        *out_height = ledger_view_header(view)->height;
+        *out_tip = *ledger_view_header_hash(view);
+        ledger_view_unref(view);
 }
 
 static void
@@ -463,11 +473,12 @@ open_peers(struct lxnode *node, struct lx_why *why)
             .pool = node->pool,
             .ledger = node->ledger,
             .validator = node->key.secret.p != NULL,
-            .on_up = peer_up,
-            .on_down = peer_down,
-            .on_message = peer_message,
-            .on_room = peer_room,
-            .arg = node};
+            .upper = {.tip = tip,
+                .on_up = peer_up,
+                .on_down = peer_down,
+                .on_message = peer_message,
+                .on_room = peer_room,
+                .arg = node}};
 
         return peers_open(&options, &node->peers, why);
 }

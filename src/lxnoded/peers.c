@@ -47,57 +47,6 @@ open_key(const struct node_conf *conf, struct keys_file *out_key, struct lx_why 
         return err;
 }
 
-/* ---- what the swarm asks ------------------------------------------------------------------------ */
-
-static void
-get_tip(void *arg, uint64_t *out_height, struct lx_hash *out_tip)
-{
-        struct peers *peers = arg;
-        struct ledger_view *view = ledger_view_new(peers->options.ledger);
-
-        *out_height = ledger_view_header(view)->height;
-        *out_tip = *ledger_view_header_hash(view);
-        ledger_view_unref(view);
-}
-
-static void
-on_up(void *arg, uint32_t peer, const struct llp_hello *hello, uint64_t now_ms)
-{
-        struct peers *peers = arg;
-
-        if (peers->options.on_up != NULL)
-                peers->options.on_up(peers->options.arg, peer, hello, now_ms);
-}
-
-static void
-on_down(void *arg, uint32_t peer, uint64_t now_ms)
-{
-        struct peers *peers = arg;
-
-        if (peers->options.on_down != NULL)
-                peers->options.on_down(peers->options.arg, peer, now_ms);
-}
-
-static enum lx_err
-on_message(
-    void *arg, uint32_t peer, unsigned type, const uint8_t *bytes, size_t len, uint64_t now_ms)
-{
-        struct peers *peers = arg;
-
-        if (peers->options.on_message == NULL)
-                return LX_OK;
-        return peers->options.on_message(peers->options.arg, peer, type, bytes, len, now_ms);
-}
-
-static void
-on_room(void *arg, uint32_t peer, uint64_t now_ms)
-{
-        struct peers *peers = arg;
-
-        if (peers->options.on_room != NULL)
-                peers->options.on_room(peers->options.arg, peer, now_ms);
-}
-
 /* ---- options ------------------------------------------------------------------------------------ */
 
 /* Each line of @list to @add (NULL: only checked). */
@@ -157,12 +106,7 @@ open_swarm(struct peers *peers, const char *listen, struct lx_why *why)
                 .chain_id = *ledger_chain_id(peers->options.ledger),
                 .agent = "lxnoded/" PACKAGE_VERSION,
                 .in_max = (unsigned)conf->inbound_max,
-                .tip = get_tip,
-                .on_up = on_up,
-                .on_down = on_down,
-                .on_message = on_message,
-                .on_room = on_room,
-                .arg = peers}};
+                .upper = peers->options.upper}};
         enum lx_err err;
 
         options.swarm.roles = LLP_ROLE_FULL | (peers->options.validator ? LLP_ROLE_VALIDATOR : 0) |

@@ -19,14 +19,7 @@ struct peers_options {
         struct lx_pool *pool;
         struct ledger *ledger;
         bool validator;
-        /* The machines above; each may be NULL (then messages are dropped). */
-        void (*on_up)(void *arg, uint32_t peer, const struct llp_hello *hello, uint64_t now_ms);
-        void (*on_down)(void *arg, uint32_t peer, uint64_t now_ms);
-        enum lx_err (*on_message)(void *arg, uint32_t peer, unsigned type, const uint8_t *bytes,
-            size_t len, uint64_t now_ms);
-        /* bulk found no room towards the peer, and there is some again */
-        void (*on_room)(void *arg, uint32_t peer, uint64_t now_ms);
-        void *arg;
+        struct llp_swarm_upper upper; /* whom it tells */
 };
 
 /**

@@ -257,18 +257,6 @@ main(void)
             a_failed_write_leaves_what_was, directories_with_parents, errno_has_our_names,
             levels_and_categories, the_file_can_move_away, long_lines_are_cut,
             strangers_are_limited, walltime_for_people, NULL};
-        Suite *suite = suite_create("base file");
-        TCase *tcase = tcase_create("base file");
-        SRunner *runner;
-        int failed;
 
-        tcase_add_checked_fixture(tcase, setup, teardown);
-        for (size_t i = 0; cases[i] != NULL; i++)
-                tcase_add_test(tcase, cases[i]);
-        suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? 0 : 1;
+        return unit_main_in("base file", cases, 4, setup, teardown);
 }

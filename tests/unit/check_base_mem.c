@@ -283,10 +283,7 @@ END_TEST
 int
 main(void)
 {
-        Suite *suite = suite_create("base mem");
         TCase *tcase = tcase_create("base mem");
-        SRunner *runner;
-        int failed;
 
         tcase_set_timeout(tcase, 60);
         tcase_add_test(tcase, sizes_of_outsiders_may_fail);
@@ -299,10 +296,5 @@ main(void)
         tcase_add_test(tcase, maps_take_any_key);
         tcase_add_test(tcase, jobs_run_once_and_come_back);
         tcase_add_test(tcase, for_covers_each_index_once);
-        suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? 0 : 1;
+        return unit_run("base mem", tcase);
 }

@@ -929,10 +929,7 @@ END_TEST
 int
 main(void)
 {
-        Suite *suite = suite_create("bft engine");
         TCase *tcase = tcase_create("bft engine");
-        SRunner *runner;
-        int failed;
 
         if (lx_crypto_init() != LX_OK)
                 return 1;
@@ -947,10 +944,5 @@ main(void)
         tcase_add_test(tcase, the_rules_are_upgraded_while_it_runs);
         tcase_add_test(tcase, a_restored_validator_is_silent_for_two_heights);
         tcase_add_test(tcase, a_wiped_validator_signs_nothing_old);
-        suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? 0 : 1;
+        return unit_run("bft engine", tcase);
 }

@@ -356,19 +356,6 @@ main(void)
         const TTest *const cases[] = {a_blob_comes_in_parts, parts_that_do_not_fit,
             uploads_have_limits, leftovers_go_at_the_start, patches, damage_is_found_and_named,
             walking_and_backups, NULL};
-        Suite *suite = suite_create("blob");
-        TCase *tcase = tcase_create("blob");
-        SRunner *runner;
-        int failed;
 
-        tcase_set_timeout(tcase, 60);
-        tcase_add_checked_fixture(tcase, setup, teardown);
-        for (size_t i = 0; cases[i] != NULL; i++)
-                tcase_add_test(tcase, cases[i]);
-        suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? 0 : 1;
+        return unit_main_in("blob", cases, 60, setup, teardown);
 }

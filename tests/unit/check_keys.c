@@ -482,21 +482,8 @@ main(void)
             names_are_argon2id_of_the_network, everything_counts, the_floor_holds, keys_of_a_chain,
             bytes_become_scalars, key_files_come_back, key_files_that_others_may_read,
             damaged_key_files, a_device_has_a_chain, NULL};
-        Suite *suite = suite_create("keys");
-        TCase *tcase = tcase_create("keys");
-        SRunner *runner;
-        int failed;
 
         if (lx_crypto_init() != LX_OK)
                 return 1;
-        tcase_set_timeout(tcase, 60);
-        tcase_add_checked_fixture(tcase, setup, teardown);
-        for (size_t i = 0; cases[i] != NULL; i++)
-                tcase_add_test(tcase, cases[i]);
-        suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? 0 : 1;
+        return unit_main_in("keys", cases, 60, setup, teardown);
 }

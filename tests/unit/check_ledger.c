@@ -255,10 +255,7 @@ END_TEST
 int
 main(void)
 {
-        Suite *suite = suite_create("ledger");
         TCase *tcase = tcase_create("ledger");
-        SRunner *runner;
-        int failed;
 
         if (lx_crypto_init() != LX_OK)
                 return 1;
@@ -266,10 +263,5 @@ main(void)
         tcase_add_test(tcase, blocks_are_kept_proven_and_checked);
         tcase_add_test(tcase, pruning_forgets_old_states_and_keeps_the_rest);
         tcase_add_loop_test(tcase, any_nth_fault_loses_nothing_acknowledged, 0, 5);
-        suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? 0 : 1;
+        return unit_run("ledger", tcase);
 }

@@ -108,12 +108,12 @@ open_end(struct stage *stage, struct end *end, uint8_t key, const char *listen, 
             .book_path = book,
             .swarm = {.secret = end->secret,
                 .agent = "test",
-                .tip = tip,
-                .on_up = on_up,
-                .on_down = on_down,
-                .on_message = on_message,
-                .on_room = on_room,
-                .arg = end}};
+                .upper = {.tip = tip,
+                    .on_up = on_up,
+                    .on_down = on_down,
+                    .on_message = on_message,
+                    .on_room = on_room,
+                    .arg = end}}};
 
         end->loop = stage->loop;
         memset(end->secret, key, sizeof(end->secret));

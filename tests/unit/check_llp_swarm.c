@@ -132,10 +132,7 @@ add_node(struct world *world, const char *where, unsigned key, unsigned in_max)
             .in_max = in_max,
             .wall_ms = wall_ms,
             .random = fill,
-            .tip = tip,
-            .on_up = on_up,
-            .on_down = on_down,
-            .on_message = on_message,
+            .upper = {.tip = tip, .on_up = on_up, .on_down = on_down, .on_message = on_message, .arg = node},
             .on_wish = on_wish,
             .on_event = on_event,
             .arg = node};

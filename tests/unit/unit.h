@@ -11,24 +11,40 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Run @cases (NULL-terminated) as suite @name; the exit status for main. */
+/* Run @tcase as suite @name; the exit status for main. */
 static inline int
-unit_main(const char *name, const TTest *const *cases, double timeout_s)
+unit_run(const char *name, TCase *tcase)
 {
         Suite *suite = suite_create(name);
-        TCase *tcase = tcase_create(name);
         SRunner *runner;
         int failed;
 
-        tcase_set_timeout(tcase, timeout_s);
-        for (; *cases != NULL; cases++)
-                tcase_add_test(tcase, *cases);
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);
         srunner_run_all(runner, CK_ENV);
         failed = srunner_ntests_failed(runner);
         srunner_free(runner);
         return failed == 0 ? 0 : 1;
+}
+
+/* Run @cases (NULL-terminated) as suite @name, each between @setup and @teardown (NULL: none). */
+static inline int
+unit_main_in(const char *name, const TTest *const *cases, double timeout_s, SFun setup, SFun teardown)
+{
+        TCase *tcase = tcase_create(name);
+
+        tcase_set_timeout(tcase, timeout_s);
+        tcase_add_checked_fixture(tcase, setup, teardown);
+        for (; *cases != NULL; cases++)
+                tcase_add_test(tcase, *cases);
+        return unit_run(name, tcase);
+}
+
+/* The same without a fixture. */
+static inline int
+unit_main(const char *name, const TTest *const *cases, double timeout_s)
+{
+        return unit_main_in(name, cases, timeout_s, NULL, NULL);
 }
 
 /* tests/vectors/@name, open for reading. */
