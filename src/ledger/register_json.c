@@ -3,32 +3,13 @@
 #include "ledger/register_json.h"
 
 #include "base/mem.h"
+#include "ledger/json.h"
 #include "sigchain/object.h"
 #include "sigchain/standard.h"
 #include "sigchain/state.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static json_t *
-hex_json(const void *bytes, size_t len)
-{
-        char *hex = lx_alloc(LX_HEX_LEN(len));
-        json_t *json;
-
-        lx_hex(bytes, len, hex);
-        json = json_stringn_nocheck(hex, 2 * len);
-        lx_free(hex);
-        return json;
-}
-
-static json_t *
-text_json(struct lx_span s)
-{
-        json_t *json = json_stringn((const char *)s.p, s.len);
-
-        return json != NULL ? json : json_string("?");
-}
 
 /* Amounts are strings whatever their size. */
 static bool
@@ -44,18 +25,18 @@ field_json(const struct sigchain_field *field)
         switch (field->type) {
         case SIGCHAIN_U64:
                 return is_amount(field->name)
-                    ? json_sprintf("%llu", (unsigned long long)field->u64)
+                    ? lx_json_amount(field->u64)
                     : json_integer((json_int_t)field->u64);
         case SIGCHAIN_BOOL:
                 return json_boolean(field->u64 != 0);
         case SIGCHAIN_TEXT:
-                return text_json(field->bytes);
+                return lx_json_text(field->bytes);
         case SIGCHAIN_HASH:
         case SIGCHAIN_BYTES:
         case SIGCHAIN_ADDRESS:
                 break;
         }
-        return hex_json(field->bytes.p, field->bytes.len);
+        return lx_json_hex(field->bytes.p, field->bytes.len);
 }
 
 static json_t *
@@ -67,7 +48,7 @@ fields_json(const struct sigchain_register *reg)
 
         if (reg->type == SIGCHAIN_APPEND && sigchain_append_decode(reg->data, &append) == LX_OK) {
                 json_object_set_new(fields, "count", json_integer((json_int_t)append.count));
-                json_object_set_new(fields, "root", hex_json(append.root.b, LX_HASH_LEN));
+                json_object_set_new(fields, "root", lx_json_hex(append.root.b, LX_HASH_LEN));
         } else if (reg->type != SIGCHAIN_RAW && reg->type != SIGCHAIN_READONLY &&
             sigchain_object_decode(reg->data, object) == LX_OK) {
                 for (size_t i = 0; i < object->count; i++) {
@@ -91,16 +72,16 @@ ledger_register_to_json(const struct lx_hash *address, struct lx_span value, jso
         if (sigchain_register_decode(value.p, value.len, &reg) != LX_OK)
                 return LX_ERR_FORMAT;
         standard = sigchain_standard_of(reg.type);
-        json_object_set_new(out, "address", hex_json(address->b, LX_HASH_LEN));
+        json_object_set_new(out, "address", lx_json_hex(address->b, LX_HASH_LEN));
         json_object_set_new(out, "type", json_integer(reg.type));
         json_object_set_new(
             out, "standard", json_string(standard != NULL ? standard->name : "unknown"));
-        json_object_set_new(out, "owner", hex_json(reg.owner.b, LX_HASH_LEN));
+        json_object_set_new(out, "owner", lx_json_hex(reg.owner.b, LX_HASH_LEN));
         json_object_set_new(out, "created", json_integer((json_int_t)reg.created));
         json_object_set_new(out, "modified", json_integer((json_int_t)reg.modified));
         json_object_set_new(out, "pending",
-            lx_hash_is_zero(&reg.pending) ? json_null() : hex_json(reg.pending.b, LX_HASH_LEN));
-        json_object_set_new(out, "data", hex_json(reg.data.p, reg.data.len));
+            lx_hash_is_zero(&reg.pending) ? json_null() : lx_json_hex(reg.pending.b, LX_HASH_LEN));
+        json_object_set_new(out, "data", lx_json_hex(reg.data.p, reg.data.len));
         json_object_set_new(out, "fields", fields_json(&reg));
         return LX_OK;
 }

@@ -446,3 +446,10 @@ lx_check_profile(struct lx *lx, struct lx_check *check, const struct lx_hash *ge
         lx_buf_clear(&value);
         return err;
 }
+
+void
+lx_check_note(const struct lx_check *check, json_t *answer)
+{
+        json_object_set_new(answer, "proven", json_true());
+        json_object_set_new(answer, "age", json_integer((json_int_t)(check->age_ms / 1000)));
+}

@@ -60,4 +60,20 @@ LX_MUST_CHECK enum lx_err lx_check_fetch(
 LX_MUST_CHECK enum lx_err lx_check_profile(
     struct lx *lx, struct lx_check *check, const struct lx_hash *genesis, json_t *answer);
 
+/**
+ * A whole answer of chain.tx about @id, which must be final. Afterwards @answer holds id, height, status and
+ * fields without witnesses (which the id leaves out), and nothing else.
+ */
+LX_MUST_CHECK enum lx_err lx_check_tx(
+    struct lx *lx, struct lx_check *check, const struct lx_hash *id, json_t *answer);
+/**
+ * The heights at which the register at @address changed, newest first, appended to the list @heights: its proven
+ * value now tells when it was made, the one before that the next, and so on, so none can be left out. *out_more: there
+ * are more than @limit, or the node has pruned what is older.
+ */
+LX_MUST_CHECK enum lx_err lx_check_history(struct lx *lx, struct lx_check *check,
+    const struct lx_hash *address, size_t limit, json_t *heights, bool *out_more);
+/** Note in @answer that it is proven, and how old the header is that proves it. */
+void lx_check_note(const struct lx_check *check, json_t *answer);
+
 #endif

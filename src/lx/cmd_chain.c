@@ -9,7 +9,6 @@
 #include "crypto/tags.h"
 #include "ledger/chain_file.h"
 #include "ledger/genesis_json.h"
-#include "lx/signer.h"
 #include "merkle/log.h"
 #include "sigchain/params.h"
 
@@ -21,23 +20,6 @@
 #define CHAIN_FILE_MAX (1u << 30)
 #define GENESIS_JSON_MAX (1u << 20)
 #define DAY_MS (24ull * 3600 * 1000)
-
-static int
-print_answer(struct lx *lx, json_t *o)
-{
-        if (lx->json) {
-                lx_print_json(o);
-                return LX_EXIT_TRUE;
-        }
-        json_object_del(o, "header");
-        json_object_del(o, "cert");
-        json_object_del(o, "valset");
-        json_object_del(o, "bytes");
-        (void)json_dumpf(o, stdout, JSON_INDENT(2));
-        printf("\n");
-        json_decref(o);
-        return LX_EXIT_TRUE;
-}
 
 /* The ids that a block lists are those under its header's transactions root. */
 static bool
@@ -90,8 +72,7 @@ replace_header(json_t *o, const struct lx_check *check)
         set_hash(fields, "valset", &h->valset);
         set_hash(fields, "next_valset", &h->next_valset);
         json_object_set_new(o, "fields", fields);
-        json_object_set_new(o, "proven", json_true());
-        json_object_set_new(o, "age", json_integer((json_int_t)(check->age_ms / 1000)));
+        lx_check_note(check, o);
 }
 
 /* A header (or, with @block, its transactions too) against the trust; @must: the hash asked for, or NULL. */
@@ -146,7 +127,7 @@ show_header(struct lx *lx, const char *method, const char *which, bool block)
         if (lx->verify)
                 status = prove_header(lx, o, height, by_hash ? &hash : NULL, block);
         if (status == LX_EXIT_TRUE)
-                return print_answer(lx, o);
+                return lx_print_answer(lx, o);
         json_decref(o);
         return status;
 }
@@ -167,91 +148,6 @@ int
 cmd_chain_block(struct lx *lx)
 {
         return show_header(lx, "chain.block", lx->args[0], true);
-}
-
-int
-cmd_chain_tx(struct lx *lx)
-{
-        struct lx_hash id;
-        json_t *o = NULL;
-        int status = LX_EXIT_TRUE;
-
-        if (!lx_parse_hash(lx->args[0], &id))
-                return lx_fail(lx, LX_EXIT_USAGE, "\"%.70s\" is no transaction id (64 hex digits)", lx->args[0]);
-        return lx_call(lx, "chain.tx", json_pack("{s:s}", "id", lx->args[0]), &o, &status) ? print_answer(lx, o)
-                                                                                             : status;
-}
-
-/* ---- dropping ---------------------------------------------------------------------------------- */
-
-/* The sequence of the waiting transaction @id of the signer's chain. */
-static bool
-find_waiting(struct lx *lx, const struct lx_signer *signer, const char *id, uint64_t *out, int *status)
-{
-        char genesis[65];
-        json_t *answer = NULL, *tx;
-        size_t i;
-        bool found = false;
-
-        if (!lx_call(lx, "chain.waiting", json_pack("{s:s}", "genesis", lx_hex_of(&signer->genesis, genesis)),
-                &answer, status))
-                return false;
-        json_array_foreach(json_object_get(answer, "transactions"), i, tx) {
-                if (strcmp(lx_str(tx, "id"), id) != 0)
-                        continue;
-                *out = lx_num(tx, "sequence");
-                found = true;
-        }
-        json_decref(answer);
-        if (!found)
-                *status = lx_fail(lx, LX_EXIT_FALSE, "no transaction of yours with that id waits: it is final "
-                    "(lx chain tx shows it), was dropped, or was handed in at another node");
-        return found;
-}
-
-static int
-send_wish(struct lx *lx, struct lx_signer *signer, const struct lx_hash *id, uint64_t sequence)
-{
-        uint8_t wish[32 + LX_PUBKEY_LEN + LX_SIG_LEN];
-        char hex[2 * sizeof(wish) + 1];
-        struct lx_pubkey key;
-        struct lx_sig sig;
-        struct lx_hash msg;
-        json_t *answer = NULL;
-        int status = LX_EXIT_TRUE;
-        enum lx_err err;
-
-        lx_hash_pair(&lx_crypto_ops()->hash, &LX_TAG_DROP, &signer->chain_id, id, &msg);
-        err = lx_signer_sign(signer, sequence, &msg, &key, &sig, &lx->why);
-        if (err != LX_OK)
-                return lx_fail(lx, lx_exit_of(err), NULL);
-        memcpy(wish, id->b, LX_HASH_LEN);
-        memcpy(wish + LX_HASH_LEN, key.b, LX_PUBKEY_LEN);
-        memcpy(wish + LX_HASH_LEN + LX_PUBKEY_LEN, sig.b, LX_SIG_LEN);
-        lx_hex(wish, sizeof(wish), hex);
-        return lx_call(lx, "chain.drop", json_pack("{s:s}", "wish", hex), &answer, &status)
-            ? print_answer(lx, answer)
-            : status;
-}
-
-int
-cmd_chain_drop(struct lx *lx)
-{
-        struct lx_signer signer = {.agent = -1};
-        struct lx_hash id;
-        uint64_t sequence = 0;
-        int status = LX_EXIT_TRUE;
-        enum lx_err err;
-
-        if (!lx_parse_hash(lx->args[0], &id))
-                return lx_fail(lx, LX_EXIT_USAGE, "\"%.70s\" is no transaction id (64 hex digits)", lx->args[0]);
-        err = lx_signer_open(lx, &signer);
-        if (err != LX_OK)
-                return lx_fail(lx, lx_exit_of(err), NULL);
-        if (find_waiting(lx, &signer, lx->args[0], &sequence, &status))
-                status = send_wish(lx, &signer, &id, sequence);
-        lx_signer_clear(&signer);
-        return status;
 }
 
 /* ---- chain files ------------------------------------------------------------------------------- */

@@ -306,8 +306,7 @@ prove_profile(struct lx *lx, const struct lx_hash *genesis, json_t *o)
         if (status == LX_EXIT_TRUE && lx_check_profile(lx, &check, genesis, o) != LX_OK)
                 status = lx_fail(lx, LX_EXIT_FALSE, "the node's answer does not hold: %s", lx->why.text);
         json_object_del(o, "proof");
-        json_object_set_new(o, "proven", json_true());
-        json_object_set_new(o, "age", json_integer((json_int_t)(check.age_ms / 1000)));
+        lx_check_note(&check, o);
         lx_check_end(&check);
         return status;
 }

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HISTORY_MAX 1000 /* heights shown */
+
 static int
 bad_address(struct lx *lx, const char *s)
 {
@@ -141,8 +143,7 @@ check_answer(struct lx *lx, const struct question *q, json_t *o)
         if (status == LX_EXIT_TRUE && lx_check_register(lx, &check, &q->address, q->height, o) != LX_OK)
                 status = lx_fail(lx, LX_EXIT_FALSE, "the node's answer does not hold: %s", lx->why.text);
         if (status == LX_EXIT_TRUE) {
-                json_object_set_new(o, "proven", json_true());
-                json_object_set_new(o, "age", json_integer((json_int_t)(check.age_ms / 1000)));
+                lx_check_note(&check, o);
         }
         if (status == LX_EXIT_TRUE && q->name != NULL) {
                 json_object_set_new(o, "name", json_string(q->name));
@@ -401,6 +402,27 @@ cmd_register_claim(struct lx *lx)
         return finish(lx, ops, 0, &body.u.claim.address, "claimed");
 }
 
+/* The heights at which the register changed, proven; NULL: *out_status says why not. */
+static json_t *
+prove_history(struct lx *lx, const struct lx_hash *address, int *out_status)
+{
+        struct lx_check check = {0};
+        json_t *o = NULL, *heights = json_array();
+        bool more = false;
+
+        *out_status = lx_check_begin(lx, &check);
+        if (*out_status == LX_EXIT_TRUE &&
+            lx_check_history(lx, &check, address, HISTORY_MAX, heights, &more) != LX_OK)
+                *out_status = lx_fail(lx, LX_EXIT_FALSE, "the node's answer does not hold: %s", lx->why.text);
+        if (*out_status == LX_EXIT_TRUE) {
+                o = json_pack("{s:O,s:b}", "heights", heights, "more", (int)more);
+                lx_check_note(&check, o);
+        }
+        json_decref(heights);
+        lx_check_end(&check);
+        return o;
+}
+
 int
 cmd_register_history(struct lx *lx)
 {
@@ -411,14 +433,20 @@ cmd_register_history(struct lx *lx)
 
         if (!lx_parse_hash(lx->args[0], &address))
                 return bad_address(lx, lx->args[0]);
-        if (!lx_call(lx, "register.history", json_pack("{s:s,s:i}", "address", lx->args[0], "limit", 1000), &o,
-                &status))
+        if (lx->verify)
+                o = prove_history(lx, &address, &status);
+        else
+                (void)lx_call(lx, "register.history",
+                    json_pack("{s:s,s:i}", "address", lx->args[0], "limit", HISTORY_MAX), &o, &status);
+        if (o == NULL)
                 return status;
         if (lx->json)
                 lx_print_json(json_incref(o));
         else
                 json_array_foreach(json_object_get(o, "heights"), i, h)
                         printf("height %llu\n", (unsigned long long)json_integer_value(h));
+        if (!lx->json && json_is_true(json_object_get(o, "more")))
+                printf("and older ones, which this node has pruned or which are more than %d\n", HISTORY_MAX);
         status = json_array_size(json_object_get(o, "heights")) > 0 ? LX_EXIT_TRUE : LX_EXIT_FALSE;
         json_decref(o);
         return status;

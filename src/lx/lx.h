@@ -69,6 +69,8 @@ __attribute__((format(printf, 3, 4))) int lx_fail(struct lx *lx, int status, con
 int lx_exit_of(enum lx_err err);
 /** Print one JSON object on a line (with --json). Takes @o over. */
 void lx_print_json(json_t *o);
+/** Print an answer of the node; without --json indented, and without what only programs read. Takes @o over; 0. */
+int lx_print_answer(struct lx *lx, json_t *o);
 /** Field @name of @o as a string ("" when absent). */
 const char *lx_str(const json_t *o, const char *name);
 /** Field @name of @o as a number. */

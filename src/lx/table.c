@@ -128,8 +128,8 @@ lx_commands(void)
 
 /* ---- what is not proven ------------------------------------------------------------------------ */
 
-/* Commands whose answer about the ledger carries no proof (yet): --verify must not be taken for one. */
-static const char *const UNPROVEN[] = {"chain tx", "register history", "rpc", NULL};
+/* Commands that show what the node says as it says it: --verify must not be taken for a proof. */
+static const char *const UNPROVEN[] = {"rpc", NULL};
 
 bool
 lx_is_unproven(const struct lx_command *command)

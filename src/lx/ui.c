@@ -92,6 +92,23 @@ lx_print_json(json_t *o)
         json_decref(o);
 }
 
+int
+lx_print_answer(struct lx *lx, json_t *o)
+{
+        if (lx->json) {
+                lx_print_json(o);
+                return LX_EXIT_TRUE;
+        }
+        json_object_del(o, "header");
+        json_object_del(o, "cert");
+        json_object_del(o, "valset");
+        json_object_del(o, "bytes");
+        (void)json_dumpf(o, stdout, JSON_INDENT(2));
+        printf("\n");
+        json_decref(o);
+        return LX_EXIT_TRUE;
+}
+
 const char *
 lx_str(const json_t *o, const char *name)
 {

@@ -55,7 +55,7 @@ field_text(const struct release *r, const char *name)
 {
         const struct sigchain_field *f = sigchain_object_find(&r->object, name);
 
-        return f != NULL ? rpc_text(f->bytes) : json_string("");
+        return f != NULL ? lx_json_text(f->bytes) : json_string("");
 }
 
 static bool
@@ -85,9 +85,9 @@ is_entry_revoked(
 static json_t *
 entry_json(struct rpc_call *call, const struct lx_hash *publisher, const struct sigchain_entry *entry)
 {
-        return json_pack("{s:o,s:I,s:i,s:o,s:o,s:o,s:b}", "path", rpc_text(entry->path), "size",
-            (json_int_t)entry->size, "mode", (int)entry->mode, "root", rpc_hex_hash(&entry->root),
-            "sha256", rpc_hex_hash(&entry->sha256), "fsverity", rpc_hex_hash(&entry->fsverity),
+        return json_pack("{s:o,s:I,s:i,s:o,s:o,s:o,s:b}", "path", lx_json_text(entry->path), "size",
+            (json_int_t)entry->size, "mode", (int)entry->mode, "root", lx_json_hash(&entry->root),
+            "sha256", lx_json_hash(&entry->sha256), "fsverity", lx_json_hash(&entry->fsverity),
             "revoked", is_entry_revoked(call, publisher, entry));
 }
 
@@ -127,8 +127,8 @@ add_match(struct rpc_call *call, const struct ledger_published *p, json_t *match
                 err = LX_ERR_CORRUPT;
         if (err == LX_OK) {
                 o = entry_json(call, &p->publisher, &entry);
-                json_object_set_new(o, "publisher", rpc_hex_hash(&p->publisher));
-                json_object_set_new(o, "release", rpc_hex_hash(&p->release));
+                json_object_set_new(o, "publisher", lx_json_hash(&p->publisher));
+                json_object_set_new(o, "release", lx_json_hash(&p->release));
                 json_object_set_new(o, "standard",
                     json_string(sigchain_standard_of(r->reg.type)->name));
                 json_object_set_new(o, "name", field_text(r, "name"));
@@ -204,7 +204,7 @@ rpc_binary_lookup(struct rpc_call *call)
                 err = rpc_prove_index(call, &asked[i], &digest);
         for (size_t i = 0; i < count && err == LX_OK && asked_count == 0; i++)
                 err = rpc_prove_index(call, &found[i].publisher, &digest);
-        rpc_set(call, "digest", rpc_hex_hash(&digest));
+        rpc_set(call, "digest", lx_json_hash(&digest));
         rpc_set(call, "found", json_boolean(json_array_size(matches) > 0));
         rpc_set(call, "height", rpc_number(ledger_view_header(call->view)->height));
         rpc_set(call, "matches", matches);
@@ -257,13 +257,13 @@ rpc_binary_release(struct rpc_call *call)
                 err = sigchain_manifest_read(
                     &lx_crypto_ops()->hash, lx_buf_span(&bytes), list_entry, &l, &root, &count);
         if (err == LX_OK) {
-                rpc_set(call, "release", rpc_hex_hash(&address));
+                rpc_set(call, "release", lx_json_hash(&address));
                 rpc_set(call, "name", field_text(r, "name"));
                 rpc_set(call, "version", field_text(r, "version"));
-                rpc_set(call, "publisher", rpc_hex_hash(&r->reg.owner));
+                rpc_set(call, "publisher", lx_json_hash(&r->reg.owner));
                 rpc_set(call, "height", rpc_number(r->reg.created));
                 rpc_set(call, "entries", rpc_number(count));
-                rpc_set(call, "manifest", rpc_hex_hash(&r->manifest));
+                rpc_set(call, "manifest", lx_json_hash(&r->manifest));
                 rpc_set(call, "more", json_boolean(l.from + l.limit < count));
                 err = rpc_prove_state(call, SIGCHAIN_KIND_REGISTER, address.b, LX_HASH_LEN, LEDGER_NOW);
         }
@@ -288,7 +288,7 @@ rpc_blob_stat(struct rpc_call *call)
         }
         present = blob_has(call->rpc->options.blobs, kind, &root, &len);
         rpc_set(call, "kind", json_string(rpc_str(call, "kind")));
-        rpc_set(call, "root", rpc_hex_hash(&root));
+        rpc_set(call, "root", lx_json_hash(&root));
         rpc_set(call, "present", json_boolean(present));
         rpc_set(call, "length", rpc_number(len));
         return LX_OK;
@@ -310,7 +310,7 @@ prove_range(struct rpc_call *call, const struct lx_buf *leaves, uint64_t first, 
         }
         if (err == LX_OK) {
                 rpc_set(call, "size", rpc_number(pages));
-                rpc_set(call, "leaves", rpc_hex(leaves->p + first * LX_HASH_LEN, count * LX_HASH_LEN));
+                rpc_set(call, "leaves", lx_json_hex(leaves->p + first * LX_HASH_LEN, count * LX_HASH_LEN));
                 rpc_set(call, "path", rpc_path(path));
         }
         merkle_file_free(file);
@@ -335,7 +335,7 @@ rpc_blob_prove(struct rpc_call *call)
                     call->rpc->options.blobs, LEDGER_BLOB_LEAVES, &root, 0, (size_t)len, &leaves);
         if (err == LX_OK)
                 err = prove_range(call, &leaves, first, count);
-        rpc_set(call, "root", rpc_hex_hash(&root));
+        rpc_set(call, "root", lx_json_hash(&root));
         rpc_set(call, "first", rpc_number(first));
         rpc_set(call, "count", rpc_number(count));
         lx_buf_clear(&leaves);

@@ -7,6 +7,8 @@
 #include "crypto/hash.h"
 #include "ledger/admit.h"
 #include "ledger/genesis_json.h"
+#include "ledger/tx_json.h"
+#include "merkle/log.h"
 
 #include <string.h>
 
@@ -19,9 +21,9 @@ rpc_chain_genesis(struct rpc_call *call)
         struct lx_buf text = {0};
         enum lx_err err = ledger_genesis_to_json(bytes.p, bytes.len, &text, &call->why);
 
-        rpc_set(call, "chain_id", rpc_hex_hash(ledger_chain_id(call->rpc->options.ledger)));
+        rpc_set(call, "chain_id", lx_json_hash(ledger_chain_id(call->rpc->options.ledger)));
         rpc_set(call, "document", json_loadb((const char *)text.p, text.len, 0, NULL));
-        rpc_set(call, "bytes", rpc_hex(bytes.p, bytes.len));
+        rpc_set(call, "bytes", lx_json_hex(bytes.p, bytes.len));
         lx_buf_clear(&text);
         return err;
 }
@@ -66,10 +68,10 @@ set_fields(struct rpc_call *call, const struct ledger_header *h)
 {
         rpc_set(call, "fields",
             json_pack("{s:i,s:o,s:o,s:o,s:o,s:o,s:o}", "rule_version", (int)h->rule_version,
-                "previous", rpc_hex_hash(&h->previous), "tx_root", rpc_hex_hash(&h->tx_root),
-                "state_root", rpc_hex_hash(&h->state_root), "history_root",
-                rpc_hex_hash(&h->history_root), "valset", rpc_hex_hash(&h->valset), "next_valset",
-                rpc_hex_hash(&h->next_valset)));
+                "previous", lx_json_hash(&h->previous), "tx_root", lx_json_hash(&h->tx_root),
+                "state_root", lx_json_hash(&h->state_root), "history_root",
+                lx_json_hash(&h->history_root), "valset", lx_json_hash(&h->valset), "next_valset",
+                lx_json_hash(&h->next_valset)));
 }
 
 static enum lx_err
@@ -90,7 +92,7 @@ set_header(struct rpc_call *call, struct lx_buf *ids)
                 return err;
         ledger_header_hash(&lx_crypto_ops()->hash, &header, &hash);
         rpc_set(call, "height", rpc_number(height));
-        rpc_set(call, "hash", rpc_hex_hash(&hash));
+        rpc_set(call, "hash", lx_json_hash(&hash));
         rpc_set(call, "time", rpc_time(header.time_ms));
         rpc_set(call, "tx_count", rpc_number(ids->len / LX_HASH_LEN));
         set_fields(call, &header);
@@ -115,7 +117,7 @@ rpc_chain_block(struct rpc_call *call)
         enum lx_err err = set_header(call, &ids);
 
         for (size_t i = 0; i < ids.len; i += LX_HASH_LEN)
-                json_array_append_new(list, rpc_hex(ids.p + i, LX_HASH_LEN));
+                json_array_append_new(list, lx_json_hex(ids.p + i, LX_HASH_LEN));
         rpc_set(call, "transactions", list);
         lx_buf_clear(&ids);
         return err;
@@ -149,33 +151,37 @@ rpc_chain_headers(struct rpc_call *call)
 
 /* ---- transactions ------------------------------------------------------------------------------ */
 
-static json_t *
-op_json(const struct sigchain_op *op)
+/* The header of the transaction's block, and the way from the id to its transactions root. */
+static enum lx_err
+prove_tx(struct rpc_call *call, uint64_t height, uint32_t index)
 {
-        const char *name = sigchain_op_name(op->type);
+        const struct lx_hash_ops *ops = &lx_crypto_ops()->hash;
+        struct merkle_path *path = lx_alloc(sizeof(*path));
+        struct lx_buf ids = {0};
+        struct lx_hash *leaves;
+        uint64_t count;
+        enum lx_err err = rpc_header_json(call->view, height, call->proof);
 
-        return json_pack("{s:s,s:o}", "type", name != NULL ? name : "unknown", "body",
-            rpc_hex(op->body.p, op->body.len));
-}
+        if (err == LX_OK)
+                err = ledger_get_tx_ids(call->view, height, &ids);
+        count = ids.len / LX_HASH_LEN;
+        leaves = (struct lx_hash *)(void *)ids.p;
+        for (uint64_t i = 0; i < count; i++) {
+                struct lx_hash id = leaves[i];
 
-static json_t *
-tx_json(const struct sigchain_tx *tx)
-{
-        static const char *const roles[] = {"", "chain", "name", "recovery", "sponsor", "delegate"};
-        json_t *ops = json_array(), *witnesses = json_array();
-
-        for (size_t i = 0; i < tx->op_count; i++)
-                json_array_append_new(ops, op_json(&tx->op[i]));
-        for (size_t i = 0; i < tx->witness_count; i++)
-                json_array_append_new(witnesses,
-                    json_pack("{s:s,s:o}", "role",
-                        tx->witness[i].role <= SIGCHAIN_ROLE_DELEGATE ? roles[tx->witness[i].role]
-                                                                      : "?",
-                        "key", rpc_hex(tx->witness[i].key.b, LX_PUBKEY_LEN)));
-        return json_pack("{s:o,s:I,s:o,s:o,s:I,s:o,s:o,s:o}", "genesis", rpc_hex_hash(&tx->genesis),
-            "sequence", (json_int_t)tx->sequence, "previous", rpc_hex_hash(&tx->previous), "next",
-            rpc_hex_hash(&tx->next), "expiry", (json_int_t)tx->expiry, "fee", rpc_amount(tx->fee),
-            "operations", ops, "witnesses", witnesses);
+                merkle_log_leaf(ops, id.b, LX_HASH_LEN, &leaves[i]);
+        }
+        if (err == LX_OK && index < count) {
+                merkle_log_prove(ops, leaves, count, index, path);
+                json_object_set_new(call->proof, "tx",
+                    json_pack("{s:I,s:I,s:o}", "index", (json_int_t)index, "count", (json_int_t)count, "path",
+                        rpc_path(path)));
+        } else if (err == LX_OK) {
+                err = LX_ERR_CORRUPT;
+        }
+        lx_buf_clear(&ids);
+        lx_free(path);
+        return err;
 }
 
 enum lx_err
@@ -201,13 +207,15 @@ rpc_chain_tx(struct rpc_call *call)
         }
         if (err == LX_OK)
                 err = sigchain_tx_decode(&lx_crypto_ops()->hash, bytes.p, bytes.len, tx);
+        if (err == LX_OK && call->proof != NULL && height > 0)
+                err = prove_tx(call, height, index);
         if (err == LX_OK) {
-                rpc_set(call, "id", rpc_hex_hash(&id));
+                rpc_set(call, "id", lx_json_hash(&id));
                 rpc_set(call, "height", rpc_number(height));
                 rpc_set(call, "index", rpc_number(index));
-                rpc_set(call, "bytes", rpc_hex(bytes.p, bytes.len));
+                rpc_set(call, "bytes", lx_json_hex(bytes.p, bytes.len));
                 rpc_set(call, "status", json_string(status));
-                rpc_set(call, "fields", tx_json(tx));
+                rpc_set(call, "fields", ledger_tx_to_json(tx));
         }
         lx_free(tx);
         lx_buf_clear(&bytes);
@@ -247,7 +255,7 @@ rpc_chain_ancestor(struct rpc_call *call)
         if (err == LX_OK) {
                 ledger_header_hash(&lx_crypto_ops()->hash, &header, &hash);
                 rpc_set(call, "height", rpc_number(height));
-                rpc_set(call, "hash", rpc_hex_hash(&hash));
+                rpc_set(call, "hash", lx_json_hash(&hash));
                 rpc_set(call, "index", rpc_number(height));
                 rpc_set(call, "size", rpc_number(ledger_view_header(call->view)->height));
                 rpc_set(call, "path", rpc_path(path));
@@ -262,7 +270,7 @@ submitted(void *arg, const struct ledger_outcome *outcome)
         struct rpc_call *call = arg;
 
         call->why = outcome->why;
-        rpc_set(call, "id", rpc_hex_hash(&outcome->id));
+        rpc_set(call, "id", lx_json_hash(&outcome->id));
         rpc_set(call, "height", rpc_number(outcome->height));
         rpc_set(call, "index", rpc_number(outcome->index));
         rpc_set(call, "status", json_string(outcome->height > 0 ? "final" : "accepted"));
@@ -342,7 +350,7 @@ rpc_chain_waiting(struct rpc_call *call)
                 if (pending == NULL)
                         continue;
                 json_array_append_new(list,
-                    json_pack("{s:o,s:o,s:o,s:o,s:o,s:b}", "id", rpc_hex_hash(&pending->id),
+                    json_pack("{s:o,s:o,s:o,s:o,s:o,s:b}", "id", lx_json_hash(&pending->id),
                         "sequence", rpc_number(pending->sequence), "fee", rpc_number(pending->fee),
                         "expiry", rpc_number(pending->expiry), "age_ms",
                         rpc_number(now - pending->added_ms), "in_block", pending->in_block));
@@ -370,6 +378,6 @@ rpc_chain_drop(struct rpc_call *call)
         memcpy(id.b, wish, LX_HASH_LEN);
         err = ledger_engine_drop(call->rpc->options.engine, wish, sizeof(wish), &call->why);
         if (err == LX_OK)
-                rpc_set(call, "id", rpc_hex_hash(&id));
+                rpc_set(call, "id", lx_json_hash(&id));
         return err;
 }

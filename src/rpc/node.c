@@ -16,13 +16,13 @@ add_tip(struct rpc *rpc, struct ledger_view *view, json_t *out)
 
         json_object_set_new(out, "version", json_string(PACKAGE_VERSION));
         json_object_set_new(out, "network", json_string(ledger_genesis(rpc->options.ledger)->network));
-        json_object_set_new(out, "chain_id", rpc_hex_hash(ledger_chain_id(rpc->options.ledger)));
+        json_object_set_new(out, "chain_id", lx_json_hash(ledger_chain_id(rpc->options.ledger)));
         json_object_set_new(out, "height", rpc_number(header->height));
-        json_object_set_new(out, "hash", rpc_hex_hash(ledger_view_header_hash(view)));
+        json_object_set_new(out, "hash", lx_json_hash(ledger_view_header_hash(view)));
         json_object_set_new(out, "time", rpc_time(header->time_ms));
         json_object_set_new(
             out, "age_ms", rpc_number(now > header->time_ms ? now - header->time_ms : 0));
-        json_object_set_new(out, "state_root", rpc_hex_hash(&header->state_root));
+        json_object_set_new(out, "state_root", lx_json_hash(&header->state_root));
         json_object_set_new(out, "pruned_below", rpc_number(ledger_view_pruned_below(view)));
 }
 

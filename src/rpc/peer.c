@@ -78,7 +78,7 @@ peer_json(const struct llp_peer_info *info, uint64_t now_ms)
 
         json_object_set_new(o, "peer", rpc_number(info->peer));
         json_object_set_new(
-            o, "id", info->has_id ? rpc_hex(info->id.b, sizeof(info->id.b)) : json_null());
+            o, "id", info->has_id ? lx_json_hex(info->id.b, sizeof(info->id.b)) : json_null());
         json_object_set_new(o, "address",
             info->addr.port != 0 && info->host[0] == '\0' ? addr_json(&info->addr)
                                                           : place_json(info));
@@ -125,7 +125,7 @@ rpc_peer_list(struct rpc_call *call)
         if (swarm == NULL)
                 return LX_ERR_ABSENT;
         id = llp_swarm_id(swarm);
-        rpc_set(call, "id", rpc_hex(id.b, sizeof(id.b)));
+        rpc_set(call, "id", lx_json_hex(id.b, sizeof(id.b)));
         rpc_set(call, "listen", json_string(call->rpc->options.peers_listen));
         for (size_t i = 0; llp_swarm_peer_at(swarm, i, now_ms, &info); i++)
                 json_array_append_new(peers, peer_json(&info, now_ms));

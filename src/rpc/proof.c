@@ -42,7 +42,7 @@ rpc_prove_state(
         if (call->proof == NULL)
                 return LX_OK;
         list = list_of(call, "state");
-        hex = rpc_hex(key, len);
+        hex = lx_json_hex(key, len);
         if (has_item(list, kind, hex)) {
                 json_decref(hex);
                 return LX_OK;
@@ -52,8 +52,8 @@ rpc_prove_state(
                 err = ledger_prove_state(call->view, kind, key, len, height, &path);
         if (err == LX_OK)
                 json_array_append_new(list, json_pack("{s:i,s:O,s:o,s:o}", "kind", (int)kind, "key", hex,
-                    "value", value.len > 0 ? rpc_hex(value.p, value.len) : json_null(), "path",
-                    rpc_hex(path.p, path.len)));
+                    "value", value.len > 0 ? lx_json_hex(value.p, value.len) : json_null(), "path",
+                    lx_json_hex(path.p, path.len)));
         json_decref(hex);
         lx_buf_clear(&value);
         lx_buf_clear(&path);
@@ -80,7 +80,7 @@ rpc_prove_index(struct rpc_call *call, const struct lx_hash *publisher, const st
         for (size_t i = 0; i < count && err == LX_OK; i++)
                 if (lx_hash_eq(&found[i].publisher, publisher)) {
                         sigchain_index_value(ops, &found[i].release, found[i].entry, &value);
-                        hex = rpc_hex_hash(&value);
+                        hex = lx_json_hash(&value);
                         break;
                 }
         if (err == LX_OK)
@@ -88,8 +88,8 @@ rpc_prove_index(struct rpc_call *call, const struct lx_hash *publisher, const st
         /* No index register: its absence is the proof. */
         if (err == LX_OK)
                 json_array_append_new(list_of(call, "index"), json_pack("{s:o,s:o,s:O,s:o}", "publisher",
-                    rpc_hex_hash(publisher), "digest", rpc_hex_hash(digest), "value", hex, "path",
-                    rpc_hex(path.p, path.len)));
+                    lx_json_hash(publisher), "digest", lx_json_hash(digest), "value", hex, "path",
+                    lx_json_hex(path.p, path.len)));
         json_decref(hex);
         lx_buf_clear(&path);
         return err == LX_ERR_ABSENT ? LX_OK : err;
@@ -101,7 +101,7 @@ rpc_path(const struct merkle_path *path)
         json_t *list = json_array();
 
         for (size_t i = 0; i < path->count; i++)
-                json_array_append_new(list, rpc_hex_hash(&path->hash[i]));
+                json_array_append_new(list, lx_json_hash(&path->hash[i]));
         return list;
 }
 
@@ -111,8 +111,8 @@ rpc_prove_entry(struct rpc_call *call, const struct lx_hash *address, uint32_t n
 {
         if (call->proof != NULL)
                 json_array_append_new(list_of(call, "entries"), json_pack("{s:o,s:I,s:I,s:o,s:o}",
-                    "release", rpc_hex_hash(address), "number", (json_int_t)number, "count",
-                    (json_int_t)count, "bytes", rpc_hex(raw.p, raw.len), "path", rpc_path(path)));
+                    "release", lx_json_hash(address), "number", (json_int_t)number, "count",
+                    (json_int_t)count, "bytes", lx_json_hex(raw.p, raw.len), "path", rpc_path(path)));
         return LX_OK;
 }
 
@@ -134,9 +134,9 @@ rpc_header_json(struct ledger_view *view, uint64_t height, json_t *out)
                 err = ledger_get_valset(view, &header.valset, &set);
         if (err == LX_OK) {
                 ledger_header_encode(&header, bytes);
-                json_object_set_new(out, "header", rpc_hex(bytes, sizeof(bytes)));
-                json_object_set_new(out, "cert", rpc_hex(cert.p, cert.len));
-                json_object_set_new(out, "valset", rpc_hex(set.p, set.len));
+                json_object_set_new(out, "header", lx_json_hex(bytes, sizeof(bytes)));
+                json_object_set_new(out, "cert", lx_json_hex(cert.p, cert.len));
+                json_object_set_new(out, "valset", lx_json_hex(set.p, set.len));
         }
         lx_buf_clear(&cert);
         lx_buf_clear(&set);

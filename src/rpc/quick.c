@@ -97,7 +97,7 @@ put_text(struct lx_buf *out, struct lx_span s)
 {
         for (size_t i = 0; i < s.len; i++)
                 if (s.p[i] < 0x20 || s.p[i] > 0x7e || s.p[i] == '"' || s.p[i] == '\\') {
-                        json_t *json = rpc_text(s);
+                        json_t *json = lx_json_text(s);
                         char *text = json_dumps(json, JSON_ENCODE_ANY | JSON_COMPACT);
 
                         lx_buf_append(out, text, strlen(text));

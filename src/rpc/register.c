@@ -66,7 +66,7 @@ rpc_register_get(struct rpc_call *call)
         struct lx_hash address = rpc_hash(call, "address");
         enum lx_err err;
 
-        rpc_set(call, "address", rpc_hex_hash(&address));
+        rpc_set(call, "address", lx_json_hash(&address));
         err = set_register(
             call, &address, rpc_has(call, "height") ? rpc_u64(call, "height") : LEDGER_NOW);
         if (err == LX_ERR_ABSENT)
@@ -199,7 +199,7 @@ rpc_register_entry(struct rpc_call *call)
 
                 rpc_set(call, "index", rpc_number(index));
                 rpc_set(call, "count", json_incref(count));
-                rpc_set(call, "entry", rpc_hex(entry.p, entry.len));
+                rpc_set(call, "entry", lx_json_hex(entry.p, entry.len));
                 if (call->proof != NULL)
                         json_object_set_new(call->proof, "entry", rpc_path(path));
         }
@@ -222,7 +222,7 @@ rpc_name_resolve(struct rpc_call *call)
         }
         sigchain_address(ops(), SIGCHAIN_NAME, name, strlen(name), &address);
         rpc_set(call, "name", json_string(name));
-        rpc_set(call, "address", rpc_hex_hash(&address));
+        rpc_set(call, "address", lx_json_hash(&address));
         err = set_register(call, &address, LEDGER_NOW);
         if (err == LX_ERR_ABSENT)
                 lx_why_set(&call->why, "the name %s is not taken", name);
@@ -278,11 +278,11 @@ rpc_profile_get(struct rpc_call *call)
         if (call->rpc->options.engine != NULL)
                 waiting = ledger_mempool_next_sequence(
                     ledger_engine_mempool(call->rpc->options.engine), &genesis);
-        rpc_set(call, "genesis", rpc_hex_hash(&genesis));
+        rpc_set(call, "genesis", lx_json_hash(&genesis));
         rpc_set(call, "exists", json_boolean(exists));
         rpc_set(call, "sequence", rpc_number(chain.sequence));
-        rpc_set(call, "last", rpc_hex_hash(&chain.last));
-        rpc_set(call, "next", rpc_hex_hash(&chain.next));
+        rpc_set(call, "last", lx_json_hash(&chain.last));
+        rpc_set(call, "next", lx_json_hash(&chain.next));
         rpc_set(call, "created", rpc_number(chain.created));
         rpc_set(call, "modified", rpc_number(chain.modified));
         rpc_set(call, "waiting", rpc_number(waiting));
@@ -320,10 +320,10 @@ rpc_prefix_match(struct rpc_call *call)
         if (err == LX_OK)
                 err = rpc_prove_state(call, SIGCHAIN_KIND_TRIE, key, sizeof(key), LEDGER_NOW);
         if (err == LX_OK && call->proof != NULL)
-                json_object_set_new(call->proof, "trie", rpc_hex(proof.p, proof.len));
+                json_object_set_new(call->proof, "trie", lx_json_hex(proof.p, proof.len));
         if (err == LX_OK) {
                 rpc_set(call, "found", json_boolean(found));
-                rpc_set(call, "register", found ? rpc_hex_hash(&reg) : json_null());
+                rpc_set(call, "register", found ? lx_json_hash(&reg) : json_null());
         }
         lx_buf_clear(&proof);
         return err;
@@ -339,9 +339,9 @@ debit_json(struct rpc_call *call, const uint8_t key[33])
         if (ledger_get_state(call->view, SIGCHAIN_KIND_DEBIT, key, 33, LEDGER_NOW, &value, NULL) ==
                 LX_OK &&
             sigchain_debit_decode(value.p, value.len, &debit) == LX_OK)
-                o = json_pack("{s:o,s:i,s:o,s:o,s:o,s:I}", "tx", rpc_hex(key, LX_HASH_LEN), "operation",
-                    (int)key[32], "token", rpc_hex_hash(&debit.token), "from",
-                    rpc_hex_hash(&debit.from), "amount", rpc_amount(debit.amount), "expiry",
+                o = json_pack("{s:o,s:i,s:o,s:o,s:o,s:I}", "tx", lx_json_hex(key, LX_HASH_LEN), "operation",
+                    (int)key[32], "token", lx_json_hash(&debit.token), "from",
+                    lx_json_hash(&debit.from), "amount", lx_json_amount(debit.amount), "expiry",
                     (json_int_t)debit.expiry);
         lx_buf_clear(&value);
         return o;

@@ -4,6 +4,7 @@
 #ifndef LX_RPC_RPC_INT_H
 #define LX_RPC_RPC_INT_H
 
+#include "ledger/json.h"
 #include "rpc/rpc.h"
 
 #include <jansson.h>
@@ -79,16 +80,9 @@ struct lx_hash rpc_hash(const struct rpc_call *call, const char *name);
 /** A number at most @max; @def when absent. */
 uint64_t rpc_limit(const struct rpc_call *call, const char *name, uint64_t def, uint64_t max);
 
-/* JSON values. */
-json_t *rpc_hex(const void *bytes, size_t len);
-/** A hash. */
-json_t *rpc_hex_hash(const struct lx_hash *hash);
+/* JSON values; more in ledger/json.h. */
 /** A number. */
 json_t *rpc_number(uint64_t n);
-/** An amount, as a string. */
-json_t *rpc_amount(uint64_t n);
-/** Text that need not be NUL-terminated; what is no UTF-8 becomes "?". */
-json_t *rpc_text(struct lx_span s);
 /** A time in ISO 8601. */
 json_t *rpc_time(uint64_t ms);
 /** Set field @name of the result. */

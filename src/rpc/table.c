@@ -28,7 +28,7 @@ static const struct rpc_row ROWS[] = {
         "A run of headers with certificates (at most 500)."},
     {"chain.block", rpc_chain_block, "height:u64? hash:hash?", "height hash transactions",
         "One block: its header and the ids of its transactions."},
-    {"chain.tx", rpc_chain_tx, "id:hash", "id height index bytes status fields", "One transaction."},
+    {"chain.tx", rpc_chain_tx, "id:hash prove:bool?", "id height index bytes status fields", "One transaction."},
     {"chain.consistency", rpc_chain_consistency, "from:u64 to:u64?", "from to path",
         "The proof that the history of one header continues that of another."},
     {"chain.ancestor", rpc_chain_ancestor, "height:u64", "height hash index size path",

@@ -77,6 +77,32 @@ refused register get "$reg" --height "$at"
 lie "if method == 'chain.ancestor': r['path'] = ['00' * 32] * len(r['path'])"
 refused register get "$reg" --height "$at"
 
+# What once happened: a transaction in its block, and every change of a register, none left out.
+say='does not hold'
+tx=$(lx --json chain block "$at" | jq -r '.transactions[0]')
+old=$(lx --json chain block $((at - 1)) | jq -r '.transactions[0]')
+changes=$(lx --json register history "$reg" | jq -c .heights)
+[ "$(jq length <<<"$changes")" = 2 ] || fail "two changes were made, not $changes"
+lie "if method == 'chain.tx': r['height'] += 1; r['fields']['fee'] = '99'"
+told 0 .fields.fee 99 chain tx "$tx"
+refused chain tx "$tx"
+lie "if method == 'chain.tx': r['fields'] = {'fee': '99'}; r['status'] = 'waiting'"
+told 0 .fields.genesis "$alice" --verify chain tx "$tx"
+[ "$(jq -r '.status + (.proven | tostring)' <"$work/out")" = finaltrue ] || fail "$(cat "$work/out")"
+lie "if method == 'chain.tx': r.update(ask(method, {'id': '$old', 'prove': True})); r['id'] = '$tx'"
+told 0 .height $((at - 1)) chain tx "$tx"
+refused chain tx "$tx"
+lie "if method == 'chain.tx': r['proof']['tx']['path'] = ['00' * 32]"
+refused chain tx "$tx"
+lie "if method == 'register.history': r['heights'] = [1]"
+told 0 '.heights | tostring' '[1]' register history "$reg"
+told 0 '.heights | tostring' "$changes" --verify register history "$reg"
+# The value before the last one passed off as absent, or as never changed: proofs of other heights.
+lie "if method == 'register.get' and 'height' in params: r.clear(); r.update(ask(method, dict(params, height=$at - 1)))"
+refused register history "$reg"
+lie "if method == 'register.get' and 'height' in params: r['exists'] = False; r['proof']['state'] = []"
+refused register history "$reg"
+
 # Releases: another's passed off as the publisher's; a manifest that is not the release's.
 evil=$(lx register list --owner "$mallory" --standard release --json | jq -r .address)
 lie "if method == 'register.list' and params.get('standard') == 'release': r.update(ask(method, {'owner': '$mallory', 'standard': 'release'}))
