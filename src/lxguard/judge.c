@@ -187,7 +187,6 @@ judge_data(struct scene *s, enum judge_fd *out_fd)
         const struct opener *o;
         bool code = false;
 
-        mounts_catch_up(s->g, s->job->tid);
         o = opener(s);
         if (o->known && o->judged && guard_rule_denies(o->rule))
                 return GUARD_RULE_PROCESS;
@@ -219,6 +218,17 @@ recall(struct scene *s, enum guard_rule *out_rule)
         return found;
 }
 
+/* A loader or interpreter that may not open a file goes on without it, so it ends here. While it has no answer it
+ * stands in open(): the number is still its own. */
+static void
+end_opener(struct gate *gate, const struct job *job)
+{
+        (void)pthread_mutex_lock(&gate->job_lock);
+        if (!job->answered)
+                (void)kill(job->tid, SIGKILL);
+        (void)pthread_mutex_unlock(&gate->job_lock);
+}
+
 static void
 tell(struct scene *s, enum guard_rule rule)
 {
@@ -238,11 +248,9 @@ tell(struct scene *s, enum guard_rule rule)
         if (s->job->exec)
                 e.detail = "exec";
         event_note(s->g, &e);
-        /* A loader or interpreter that may not open a file goes on without it, so it ends here. It stands in open()
-         * and waits for us: the number is still its own. */
         if ((rule == GUARD_RULE_PROCESS || rule == GUARD_RULE_INLINE) && enforce &&
             s->rules->policy->process == GUARD_PROCESS_KILL)
-                (void)kill(s->job->tid, SIGKILL);
+                end_opener(s->g->gate, s->job);
 }
 
 enum guard_rule
@@ -265,6 +273,7 @@ judge_job(
                 atomic_fetch_add(&g->gate->hits, 1);
                 return rule;
         }
+        mounts_catch_up(g, job->tid);
         n = pread(job->fd, head, sizeof(head), 0);
         if (n < 0)
                 rule = GUARD_RULE_ERROR;

@@ -129,7 +129,7 @@ bool opener_writes(pid_t tid);
 bool opener_is_clean(pid_t tid);
 /**
  * Whether process @pid is this guard's business at all: in the scope's cgroups and, where the scope names
- * mounts, running a program from one of them (or from a memfd, rooted there). Nobody else is touched.
+ * mounts, running a program from one of them or rooted there. The memory pass touches nobody else.
  */
 bool process_in_scope(struct lxguard *g, const struct rules *rules, pid_t pid);
 /** Whether @tid is within the scope's cgroups. */
@@ -171,6 +171,8 @@ LX_MUST_CHECK enum lx_err mounts_start(struct lxguard *g, struct lx_why *why);
 void mounts_stop(struct lxguard *g);
 /** Before an answer to thread @tid: whatever was mounted in its namespace is marked. */
 void mounts_catch_up(struct lxguard *g, pid_t tid);
+/** Look at all mount tables again: what was guarded and is mounted no more counts as guarded no more. */
+void mounts_look_again(struct lxguard *g);
 /** Whether files of device @dev pass the gate. */
 bool mounts_have(struct lxguard *g, dev_t dev);
 /** What is covered and what is not. */

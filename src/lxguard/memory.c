@@ -57,7 +57,6 @@ struct scan_arg {
 
 struct memory {
         pthread_t thread;
-        pthread_mutex_t lock; /* one pass at a time */
 };
 
 /* What the ledger says of one mapped file. */
@@ -79,6 +78,7 @@ struct pass {
         json_t *findings;
         uint64_t processes, mappings, pages, compared, found, unknown;
         pid_t pid;            /* at hand */
+        int pidfd;            /* the same, and no other that gets the number; -1: nothing is done to it */
         char exe[256];
         bool acted;
         uint64_t cpu_ns;      /* of this thread when it last rested */
@@ -90,14 +90,25 @@ struct pass {
 static void
 act(struct pass *p)
 {
+        int signo = p->rules->policy->memory == GUARD_MEMORY_STOP ? SIGSTOP : SIGKILL;
+
+        if (p->acted || p->pidfd < 0 || atomic_load(&p->g->mode) != GUARD_ENFORCE)
+                return;
+        /* Mounts and processes have moved on since it was chosen. */
+        mounts_look_again(p->g);
+        p->acted = process_in_scope(p->g, p->rules, p->pid) &&
+            syscall(SYS_pidfd_send_signal, p->pidfd, signo, NULL, 0) == 0;
+}
+
+/* Which process is meant by @pid from here on. */
+static int
+hold_process(const struct pass *p, pid_t pid)
+{
         enum guard_memory what = p->rules->policy->memory;
 
-        if (p->acted || p->g->gate == NULL || atomic_load(&p->g->mode) != GUARD_ENFORCE || p->pid == 1 ||
-            p->pid == getpid())
-                return;
-        p->acted = what == GUARD_MEMORY_STOP || what == GUARD_MEMORY_KILL;
-        if (p->acted)
-                (void)kill(p->pid, what == GUARD_MEMORY_STOP ? SIGSTOP : SIGKILL);
+        if (p->g->gate == NULL || pid == 1 || pid == getpid() || what < GUARD_MEMORY_STOP)
+                return -1;
+        return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
 static void
@@ -344,15 +355,13 @@ read_maps(struct pass *p)
 }
 
 static void
-look_at(struct pass *p, pid_t pid)
+look_at_maps(struct pass *p, pid_t pid)
 {
         struct lx_span rest;
         struct guard_map m;
         char path[64];
         int pagemap;
 
-        p->pid = pid;
-        p->acted = false;
         if (!process_in_scope(p->g, p->rules, pid) || !read_maps(p))
                 return; /* somebody else's, a kernel thread, or gone */
         proc_link(pid, "exe", p->exe, sizeof(p->exe));
@@ -365,6 +374,17 @@ look_at(struct pass *p, pid_t pid)
                         look_at_map(p, pagemap, &m);
         if (pagemap >= 0)
                 (void)close(pagemap);
+}
+
+static void
+look_at(struct pass *p, pid_t pid)
+{
+        p->pid = pid;
+        p->pidfd = hold_process(p, pid);
+        p->acted = false;
+        look_at_maps(p, pid);
+        if (p->pidfd >= 0)
+                (void)close(p->pidfd);
 }
 
 static uint64_t
@@ -430,6 +450,8 @@ run_pass(struct lxguard *g, bool full, bool throttle, pid_t pid)
         uint64_t start = lx_clock_now_ns(), cpu = thread_cpu_ns();
         json_t *o;
 
+        if (p.rules->policy->mounts.count > 0)
+                mounts_look_again(g);
         p.pagemap = lx_alloc_array(MAP_PAGES_MAX, sizeof(*p.pagemap));
         p.copy = lx_alloc((size_t)RUN_PAGES * PAGE);
         if (pid > 0)

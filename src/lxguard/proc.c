@@ -144,11 +144,22 @@ judge_program(struct lxguard *g, const struct rules *rules, pid_t tid, const cha
         (void)close(fd);
 }
 
-/* Whether a program of device @dev is this gate's business. */
 static bool
-is_judged(struct lxguard *g, const struct rules *rules, dev_t dev, const char *exe)
+is_rooted(struct lxguard *g, pid_t tid)
 {
-        return rules->policy->mounts.count == 0 || mounts_have(g, dev) || strncmp(exe, "/memfd:", 7) == 0;
+        char path[64];
+        struct stat st;
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/root/.", (int)tid);
+        return stat(path, &st) == 0 && mounts_have(g, st.st_dev);
+}
+
+/* Whether program @exe of device @dev, which @tid runs, is this gate's business. */
+static bool
+is_judged(struct lxguard *g, const struct rules *rules, pid_t tid, dev_t dev, const char *exe)
+{
+        return rules->policy->mounts.count == 0 || mounts_have(g, dev) ||
+            (strncmp(exe, "/memfd:", 7) == 0 && is_rooted(g, tid));
 }
 
 void
@@ -178,7 +189,7 @@ opener_of(struct lxguard *g, const struct rules *rules, pid_t tid, struct opener
         out->program = rules_program(rules, &p.root);
         if (guard_rule_denies(p.rule)) {
                 proc_link(tid, "exe", out->exe, sizeof(out->exe));
-                out->judged = is_judged(g, rules, st.st_dev, out->exe);
+                out->judged = is_judged(g, rules, tid, st.st_dev, out->exe);
         }
 }
 
@@ -271,10 +282,7 @@ process_in_scope(struct lxguard *g, const struct rules *rules, pid_t pid)
         if (rules->policy->mounts.count == 0)
                 return true;
         (void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-        if (stat(path, &st) == 0 && mounts_have(g, st.st_dev))
-                return true;
-        (void)snprintf(path, sizeof(path), "/proc/%d/root/.", (int)pid);
-        return stat(path, &st) == 0 && mounts_have(g, st.st_dev);
+        return (stat(path, &st) == 0 && mounts_have(g, st.st_dev)) || is_rooted(g, pid);
 }
 
 /* ---- interpreters ------------------------------------------------------------------------------ */

@@ -2,27 +2,10 @@
 # A writer races the gate ROUNDS times, on tmpfs and on ext4; then many processes execute at once, while marks and
 # leases are recycled, mounts come and go, and the node is killed. The wrong content never runs, nobody hangs.
 set -eu
-if [ -z "${LX_GUARD_INSIDE:-}" ]; then
-        [ "$(id -u)" = 0 ] || { echo "needs root"; exit 77; }
-        unshare -m true 2>/dev/null || { echo "needs mount namespaces"; exit 77; }
-        LX_GUARD_INSIDE=1 exec unshare -m --propagation private timeout -k 5 "${LIMIT:-200}" "$0" "$@"
-fi
-# shellcheck source=tests/daemon/lib.sh
-. "$LX_SRCDIR/tests/daemon/lib.sh"
+# shellcheck source=tests/daemon/guard.sh
+. "$LX_SRCDIR/tests/daemon/guard.sh"
 rounds=${ROUNDS:-600} many=${MANY:-600}
-guard=
-m=$work/m
-guard_cleanup() { [ -z "$guard" ] || kill -9 "$guard" 2>/dev/null || true; umount -R -l "$m" 2>/dev/null || true; cleanup; }
-trap guard_cleanup EXIT
-g() { "$build/lx" guard "$@" --conf "$work/g.conf"; }
-
-printf 'brittle moose 41 lantern ocean\n830172\n' >"$work/secret"
-chmod 600 "$work/secret"
-start
-expect 0 profile create alice --secret-file "$work/secret" --kdf-memory 64
-expect 0 login alice --secret-file "$work/secret"
-expect 0 trust set "$dir/genesis.json"
-mkdir "$m" "$work/bin"
+mkdir "$work/bin"
 cp /bin/true "$work/bin/good"
 # Forty more approved programs, each its own content: more than the table of leases holds.
 for i in $(seq 40); do cp /bin/true "$work/bin/p$i"; printf '%s' "$i" >>"$work/bin/p$i"; done
@@ -35,23 +18,10 @@ if truncate -s 32M "$work/img" && mkfs.ext4 -q "$work/img" && mount -o loop "$wo
         cp "$work/bin/good" /bin/false "$m/e/"; mv "$m/e/false" "$m/e/evil"
         dirs="$dirs $m/e"
 fi
-cat >"$work/g.conf" <<C
-mode = enforce
-trust = $work/pin.json
-node = $dir/lxnoded.sock
-state-dir = $work/state
-socket = $work/g.sock
-scope-mount = $m
-reader = $build/tests/tools/guard_race
-leases = 16
-memory-interval = 1
-C
+conf "reader = $build/tests/tools/guard_race" "memory-interval = 1"
 expect 0 guard trust alice --own --conf "$work/g.conf"
-"$build/lxguard" --conf "$work/g.conf" --stop-after "${LIMIT:-190}" 2>"$work/glog" &
-guard=$!
-until [ "$(g status --json 2>/dev/null | jq .entries)" = 41 ]; do
-        kill -0 "$guard" || { cat "$work/glog"; ! grep -q "gives no fanotify gate" "$work/glog" || exit 77; fail "no gate"; }
-done
+gate || fail "no gate"
+until_status '.entries == 41'
 
 for d in $dirs; do
         "$build/tests/tools/guard_race" "$d" "$work/bin/good" "$d/evil" "$rounds" || { grep -v unknown "$work/glog" | tail -5; fail "a race on $d"; }
