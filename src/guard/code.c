@@ -66,34 +66,70 @@ read_letters(struct lx_span word, const char *inline_letters, const char *value_
         return false;
 }
 
+static bool
+is_any_of(struct lx_span word, const char *const names[])
+{
+        for (int i = 0; names[i] != NULL; i++)
+                if (word.len == strlen(names[i]) && begins(word, names[i]))
+                        return true;
+        return false;
+}
+
+/* Long options whose value is the next word. */
+static bool
+takes_next(struct lx_span word)
+{
+        static const char *const names[] = {"--check-hash-based-pycs", "--rcfile", "--init-file", "--require",
+            "--import", "--loader", "--experimental-loader", "--conditions", "--icu-data-dir", "--title", NULL};
+
+        return is_any_of(word, names);
+}
+
+static bool
+is_option(struct lx_span word)
+{
+        return word.len > 1 && (word.p[0] == '-' || word.p[0] == '+');
+}
+
+/* The first word that is no option: a script, or the standard input by its names. */
+static enum guard_args
+script_or_stdin(struct lx_span word)
+{
+        static const char *const names[] = {"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0", NULL};
+
+        return is_any_of(word, names) ? GUARD_ARGS_STDIN : GUARD_ARGS_SCRIPT;
+}
+
 enum guard_args
 guard_args_of(struct lx_span cmdline, const char *inline_letters, const char *value_letters)
 {
-        struct lx_span word;
-        bool value = false;
+        struct lx_span word, ahead, next;
+        bool value = false, unsure = false, script = false;
 
         (void)guard_next_word(&cmdline, &word); /* the program's own name */
         while (guard_next_word(&cmdline, &word)) {
+                ahead = cmdline;
                 if (value) {
                         value = false;
-                        continue;
-                }
-                if (word.len == 1 && word.p[0] == '-')
-                        return GUARD_ARGS_STDIN;
-                if (word.len == 2 && begins(word, "--"))
-                        return guard_next_word(&cmdline, &word) ? GUARD_ARGS_SCRIPT : GUARD_ARGS_STDIN;
-                if (word.len == 0 || word.p[0] != '-')
-                        return GUARD_ARGS_SCRIPT;
-                if (word.p[1] == '-') {
+                } else if (word.len == 2 && begins(word, "--")) {
+                        return guard_next_word(&cmdline, &word) ? script_or_stdin(word) : GUARD_ARGS_STDIN;
+                } else if (!is_option(word)) {
+                        if (!unsure)
+                                return script_or_stdin(word);
+                        unsure = false; /* or the value of a long option that is not known here: look on */
+                        script = true;
+                } else if (word.p[0] == '-' && word.p[1] == '-') {
                         if (is_inline_word(word))
                                 return GUARD_ARGS_INLINE;
-                } else if (word.p[1] == 'm' && word.len == 2) {
-                        return GUARD_ARGS_SCRIPT; /* a module by its name */
+                        value = takes_next(word);
+                        unsure = !value && memchr(word.p, '=', word.len) == NULL;
+                } else if (word.len == 2 && begins(word, "-m") && guard_next_word(&ahead, &next) && !is_option(next)) {
+                        return GUARD_ARGS_SCRIPT; /* a module by its name; a shell's -m takes none */
                 } else if (read_letters(word, inline_letters, value_letters, &value)) {
                         return GUARD_ARGS_INLINE;
                 }
         }
-        return GUARD_ARGS_STDIN;
+        return script ? GUARD_ARGS_SCRIPT : GUARD_ARGS_STDIN;
 }
 
 bool

@@ -26,7 +26,8 @@ enum guard_args {
 
 /**
  * What @cmdline (NUL-separated, as in /proc/PID/cmdline) asks of an interpreter whose option letters
- * @inline_letters ("c") take program text and @value_letters ("WX") take a value, which is stepped over.
+ * @inline_letters ("c") take program text and @value_letters ("WX") take a value, which is stepped over. In doubt
+ * (a word after an unknown long option) it looks on for program text.
  */
 enum guard_args guard_args_of(struct lx_span cmdline, const char *inline_letters, const char *value_letters);
 

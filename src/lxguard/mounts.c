@@ -158,8 +158,8 @@ place_of(int dir, const char *path, struct place *out)
         struct statx st;
 
         /* Not synced: a file system of somebody's own making must not keep us waiting. */
-        if (statx(dir, path, AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, STATX_INO | STATX_MNT_ID, &st) != 0 ||
-            (st.stx_mask & STATX_MNT_ID) == 0)
+        if (statx(dir, path, AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, STATX_INO | STATX_MNT_ID,
+                &st) != 0 || (st.stx_mask & STATX_MNT_ID) == 0)
                 return false;
         *out = (struct place){makedev(st.stx_dev_major, st.stx_dev_minor), st.stx_ino, st.stx_mnt_id};
         return true;

@@ -6,7 +6,9 @@
 #include "base/mem.h"
 #include "guard/code.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +18,7 @@
 #include <unistd.h>
 
 #define OPENERS_MAX 4096   /* programs remembered; then all are forgotten */
-#define CMDLINE_MAX 16384  /* bytes of arguments looked at */
+#define CMDLINE_MAX 131072 /* bytes of arguments looked at; of more, anything may be hidden behind them */
 #define ENVIRON_MAX 65536
 #define ASLEEP_TRIES 100
 
@@ -287,47 +289,114 @@ process_in_scope(struct lxguard *g, const struct rules *rules, pid_t pid)
 
 /* ---- interpreters ------------------------------------------------------------------------------ */
 
-/* Path @name as @tid would walk it: absolute links are links in its root, not in ours. */
-static bool
-stat_in_root(pid_t tid, const char *name, struct stat *out)
-{
-        struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-        char root[64], cwd[4096], top[4096], path[8300];
-        int dir, fd;
-        bool good;
+/* Where the names among a process's arguments begin. */
+struct walk {
+        pid_t tid;
+        int root, cwd;     /* directories; -1: gone */
+        char prefix[4096]; /* the latter below the former, as a path */
+};
 
-        (void)snprintf(root, sizeof(root), "/proc/%d/root", (int)tid);
-        proc_link(tid, "cwd", cwd, sizeof(cwd));
-        proc_link(tid, "root", top, sizeof(top));
-        (void)snprintf(path, sizeof(path), "%s/%s", name[0] == '/' ? "" : cwd + (strcmp(top, "/") == 0 ? 0
-            : strncmp(cwd, top, strlen(top)) == 0 ? strlen(top) : 0), name);
-        dir = open(root, O_PATH | O_CLOEXEC);
-        fd = dir >= 0 ? (int)syscall(SYS_openat2, dir, path, &how, sizeof(how)) : -1;
-        good = fd >= 0 && fstat(fd, out) == 0;
-        if (fd >= 0)
-                (void)close(fd);
-        if (dir >= 0)
-                (void)close(dir);
-        return good;
+static int
+open_directory(pid_t tid, const char *name)
+{
+        char path[64];
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)tid, name);
+        return open(path, O_PATH | O_CLOEXEC);
 }
 
-/* Whether argument @word of @tid names the file (@dev, @ino), by whatever link. */
-static bool
-names_file(pid_t tid, struct lx_span word, dev_t dev, ino_t ino)
+static void
+walk_begin(struct walk *w, pid_t tid)
 {
-        char path[4200];
-        struct stat st;
-        unsigned number;
+        char cwd[4096], top[4096];
+        size_t len;
 
-        if (word.len == 0 || word.len > 4000)
-                return false;
-        if (sscanf((const char *)word.p, "/dev/fd/%u", &number) == 1 ||
-            sscanf((const char *)word.p, "/proc/self/fd/%u", &number) == 1)
-                (void)snprintf(path, sizeof(path), "/proc/%d/fd/%u", (int)tid, number);
-        else
-                (void)snprintf(path, sizeof(path), "%.*s", (int)word.len, (const char *)word.p);
-        return (strncmp(path, "/proc/", 6) == 0 ? stat(path, &st) == 0 : stat_in_root(tid, path, &st)) &&
-            st.st_dev == dev && st.st_ino == ino;
+        *w = (struct walk){.tid = tid, .root = open_directory(tid, "root"), .cwd = open_directory(tid, "cwd")};
+        proc_link(tid, "cwd", cwd, sizeof(cwd));
+        proc_link(tid, "root", top, sizeof(top));
+        len = strcmp(top, "/") == 0 ? 0 : strlen(top);
+        (void)snprintf(w->prefix, sizeof(w->prefix), "%s", cwd + (strncmp(cwd, top, len) == 0 ? len : 0));
+}
+
+static void
+walk_end(struct walk *w)
+{
+        if (w->root >= 0)
+                (void)close(w->root);
+        if (w->cwd >= 0)
+                (void)close(w->cwd);
+}
+
+enum named { NAMED_NOT, NAMED_THIS, NAMED_UNTOLD };
+
+/* What stat() or open() said of a name. */
+static enum named
+is_file(bool good, const struct stat *st, dev_t dev, ino_t ino)
+{
+        if (good)
+                return st->st_dev == dev && st->st_ino == ino ? NAMED_THIS : NAMED_NOT;
+        if (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG)
+                return NAMED_NOT;
+        return NAMED_UNTOLD; /* through a link of /proc or a file system that hides from us; changed meanwhile */
+}
+
+/* Path @name from directory @top: absolute links are links in @tid's root, not in ours. */
+static enum named
+names_from(int top, const char *name, uint64_t resolve, dev_t dev, ino_t ino)
+{
+        struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = resolve | RESOLVE_NO_MAGICLINKS};
+        int fd = (int)syscall(SYS_openat2, top, name, &how, sizeof(how));
+        struct stat st;
+        enum named said = is_file(fd >= 0 && fstat(fd, &st) == 0, &st, dev, ino);
+
+        if (fd >= 0)
+                (void)close(fd);
+        return said;
+}
+
+/* Whether argument @word names the file (@dev, @ino), by whatever link. */
+static enum named
+names_file(const struct walk *w, const char *word, dev_t dev, ino_t ino)
+{
+        static const char *const standard[] = {"/dev/stdin", "/dev/stdout", "/dev/stderr"};
+        enum named first, second;
+        char path[8300];
+        struct stat st;
+        unsigned number = UINT_MAX;
+
+        for (unsigned i = 0; i < 3; i++)
+                if (strcmp(word, standard[i]) == 0)
+                        number = i;
+        if (number != UINT_MAX || sscanf(word, "/dev/fd/%u", &number) == 1 ||
+            sscanf(word, "/proc/self/fd/%u", &number) == 1) {
+                (void)snprintf(path, sizeof(path), "/proc/%d/fd/%u", (int)w->tid, number);
+                return is_file(stat(path, &st) == 0, &st, dev, ino);
+        }
+        if (word[0] == '/')
+                return names_from(w->root, word, RESOLVE_IN_ROOT, dev, ino);
+        (void)snprintf(path, sizeof(path), "%s/%.4096s", w->prefix, word);
+        first = names_from(w->root, path, RESOLVE_IN_ROOT, dev, ino);
+        if (first == NAMED_THIS)
+                return first;
+        /* Its directory may be outside its root, or deeper than a path can be long. */
+        second = names_from(w->cwd, word, 0, dev, ino);
+        return second == NAMED_NOT ? first : second;
+}
+
+/* Whether one of the arguments @rest may name the file; one that cannot be followed may. */
+static bool
+is_argument(pid_t tid, struct lx_span rest, dev_t dev, ino_t ino)
+{
+        struct lx_span word;
+        struct walk w;
+        bool found = false;
+
+        walk_begin(&w, tid);
+        (void)guard_next_word(&rest, &word);
+        while (!found && guard_next_word(&rest, &word))
+                found = names_file(&w, (const char *)word.p, dev, ino) != NAMED_NOT;
+        walk_end(&w);
+        return found;
 }
 
 static bool
@@ -361,14 +430,11 @@ opener_interprets(
 {
         char *text = lx_alloc(CMDLINE_MAX);
         size_t len = proc_read(tid, "cmdline", text, CMDLINE_MAX);
-        struct lx_span rest = LX_SPAN(text, len), word;
-        enum guard_args args = guard_args_of(rest, in->inline_letters, in->value_letters);
+        struct lx_span words = LX_SPAN(text, len);
+        enum guard_args args = guard_args_of(words, in->inline_letters, in->value_letters);
         enum lx_err err = LX_OK;
 
-        *out_code = has_suffix(in, path);
-        (void)guard_next_word(&rest, &word);
-        while (!*out_code && guard_next_word(&rest, &word))
-                *out_code = names_file(tid, word, dev, ino);
+        *out_code = has_suffix(in, path) || len == CMDLINE_MAX - 1 || is_argument(tid, words, dev, ino);
         if (in->inline_letters[0] != '\0' && len > 0 &&
             (args == GUARD_ARGS_INLINE || (args == GUARD_ARGS_STDIN && !reads_a_terminal(tid))))
                 err = LX_ERR_DENIED;

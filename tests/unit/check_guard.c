@@ -130,7 +130,14 @@ START_TEST(arguments_of_interpreters)
             {"sh", GUARD_ARGS_STDIN}, {"sh|-x", GUARD_ARGS_STDIN}, {"sh|-", GUARD_ARGS_STDIN}, {"sh|--", GUARD_ARGS_STDIN},
             {"sh|--|-c", GUARD_ARGS_SCRIPT}, {"p|-W|ignore|-c|1", GUARD_ARGS_INLINE}, {"p|-Wignore|-c|1", GUARD_ARGS_INLINE},
             {"p|-W|-c|x.py", GUARD_ARGS_SCRIPT}, {"p|-m|http.server", GUARD_ARGS_SCRIPT}, {"node|--eval=1", GUARD_ARGS_INLINE},
-            {"p|-bW|ignore|-c|1", GUARD_ARGS_INLINE}, {"sh|-e|x.sh", GUARD_ARGS_SCRIPT}};
+            {"p|-bW|ignore|-c|1", GUARD_ARGS_INLINE}, {"sh|-e|x.sh", GUARD_ARGS_SCRIPT},
+            {"sh|+e|-c|id", GUARD_ARGS_INLINE}, {"sh|+W|-c|x.sh", GUARD_ARGS_SCRIPT}, {"sh|-m|-c|id", GUARD_ARGS_INLINE},
+            {"sh|-m", GUARD_ARGS_STDIN}, {"p|--check-hash-based-pycs|always|-c|1", GUARD_ARGS_INLINE},
+            {"p|--check-hash-based-pycs|always", GUARD_ARGS_STDIN}, {"sh|--rcfile|/x|-c|id", GUARD_ARGS_INLINE},
+            {"p|--unknown|x|-c|1", GUARD_ARGS_INLINE}, {"p|--unknown|x.py", GUARD_ARGS_SCRIPT},
+            {"p|--unknown=x|x.py|-c", GUARD_ARGS_SCRIPT}, {"p|--unknown|a|x.py|-c", GUARD_ARGS_SCRIPT},
+            {"p|/dev/stdin", GUARD_ARGS_STDIN}, {"p|/dev/fd/0", GUARD_ARGS_STDIN}, {"p|--|-", GUARD_ARGS_STDIN},
+            {"p||-c", GUARD_ARGS_SCRIPT}, {"sh|+", GUARD_ARGS_SCRIPT}};
 
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
                 char text[64];
