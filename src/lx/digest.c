@@ -16,9 +16,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CHUNK (256u << 10) /* bytes read at once: a power of two of pages, and within a core's cache */
+#define CHUNK (1024u << 10) /* bytes read at once: a power of two of pages, and within a core's cache */
 #define CHUNK_PAGES (CHUNK / LX_PAGE_LEN)
-#define STRIPE_CHUNKS 64 /* taken by a worker at once */
+#define STRIPE_CHUNKS 16 /* taken by a worker at once */
 #define VERITY_LEVELS 8
 #define VERITY_HASHES (LX_PAGE_LEN / 32)
 
