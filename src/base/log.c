@@ -28,7 +28,6 @@ static const char *const CATEGORIES[LX_LOG_CATEGORY_COUNT_] = {
 static struct {
         _Atomic int fd;
         _Atomic int level[LX_LOG_CATEGORY_COUNT_]; /* 0: the default, else level + 1 */
-        char path[4096];
 } sink = {.fd = STDERR_FILENO};
 
 bool
@@ -107,24 +106,14 @@ lx_log_open(const char *path)
         int fd = STDERR_FILENO;
 
         if (path != NULL) {
-                if (strlen(path) >= sizeof(sink.path))
-                        return LX_ERR_RANGE;
                 fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
                 if (fd < 0)
                         return lx_err_from_errno(errno);
         }
-        if (path != sink.path)
-                snprintf(sink.path, sizeof(sink.path), "%s", path != NULL ? path : "");
         atomic_store(&sink.fd, fd);
         if (old != STDERR_FILENO)
                 close(old);
         return LX_OK;
-}
-
-enum lx_err
-lx_log_reopen(void)
-{
-        return sink.path[0] != '\0' ? lx_log_open(sink.path) : LX_OK;
 }
 
 bool

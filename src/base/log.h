@@ -52,11 +52,11 @@ bool lx_log_is_on(enum lx_log_category cat, enum lx_log_level level);
 /** Set the level from "LEVEL" (all) or "LEVEL:CATEGORY"; LX_ERR_FORMAT for anything else. */
 LX_MUST_CHECK enum lx_err lx_log_set_level(const char *spec);
 
-/** Log to @path from now on (append), or to stderr with NULL; LX_ERR_IO leaves it as it was. */
+/**
+ * Log to @path from now on (append), or to stderr with NULL; the same path again after the file was
+ * moved away. LX_ERR_IO leaves it as it was.
+ */
 LX_MUST_CHECK enum lx_err lx_log_open(const char *path);
-
-/** Open the log file again (after it was moved away). */
-LX_MUST_CHECK enum lx_err lx_log_reopen(void);
 
 #define log_error(cat, what, ...) lx_log(LX_LOG_##cat, LX_LOG_ERROR, what, __VA_ARGS__)
 #define log_warn(cat, what, ...) lx_log(LX_LOG_##cat, LX_LOG_WARN, what, __VA_ARGS__)

@@ -1,9 +1,9 @@
 /* lxnoded/main.c - the daemon's entrance. */
 #include "config.h"
-#include "base/log.h"
 #include "crypto/secret.h"
 #include "lxnoded/node.h"
 #include "lxnoded/peers.h"
+#include "lxnoded/setup.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,31 +20,6 @@ complain(enum lx_err err, const struct lx_why *why)
         if (err == LX_ERR_USAGE)
                 return EXIT_BAD_USAGE;
         return err == LX_ERR_CORRUPT ? EXIT_FOUND : EXIT_NO_START;
-}
-
-static enum lx_err
-open_log(const struct node_conf *conf, struct lx_why *why)
-{
-        char spec[64];
-        const char *at = conf->log;
-        enum lx_err err = LX_OK;
-
-        while (*at != '\0' && err == LX_OK) {
-                size_t len = strcspn(at, ",");
-
-                (void)snprintf(spec, sizeof(spec), "%.*s", (int)(len < 63 ? len : 63), at);
-                if (lx_log_set_level(spec) != LX_OK) {
-                        lx_why_set(why, "log: \"%s\" is no LEVEL or LEVEL:CATEGORY", spec);
-                        err = LX_ERR_USAGE;
-                }
-                at += len;
-                at += *at == ',';
-        }
-        if (err == LX_OK && conf->log_file != NULL && lx_log_open(conf->log_file) != LX_OK) {
-                lx_why_set(why, "cannot write the log file %s", conf->log_file);
-                err = LX_ERR_IO;
-        }
-        return err;
 }
 
 static enum lx_err
@@ -99,7 +74,7 @@ main(int argc, char **argv)
                 if (err == LX_OK)
                         err = lx_crypto_init();
                 if (err == LX_OK)
-                        err = open_log(&conf, &why);
+                        err = setup_log(&conf, &why);
                 if (err == LX_OK)
                         err = peers_check(&conf, &why);
                 if (err == LX_OK && conf.check_config)

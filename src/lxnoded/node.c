@@ -42,7 +42,7 @@ struct lxnode {
         struct llp_core *core;         /* NULL: follows nobody and writes nothing */
         struct keys_file key;
         struct io_loop *loop;
-        struct io_timer *tick, *core_timer, *stop_timer;
+        struct io_timer *tick, *core_timer, *stop_timer, *watchdog;
         struct io_http *http;
         struct rpc *rpc;
         struct peers *peers;
@@ -50,6 +50,7 @@ struct lxnode {
         struct lx_buf cookie;
         char *socket_path;
         char tcp[80];
+        uint64_t watchdog_ms; /* between signs of life; 0: nobody wants any */
         uint64_t collect_ms; /* when unused blobs are looked for next */
         uint64_t compacted;  /* bytes of the store after the last compaction */
         bool compacting;
@@ -119,14 +120,45 @@ begin_stop(void *arg)
         io_timer_set(node->stop_timer, 50);
 }
 
+/* The watchdog hears of every turn of the loop that is due: a loop that hangs is killed and started again. */
+static void
+alive(void *arg)
+{
+        struct lxnode *node = arg;
+
+        setup_notify("WATCHDOG=1");
+        io_timer_set(node->watchdog, node->watchdog_ms);
+}
+
+static void
+say_reloaded(struct lxnode *node, const struct node_conf *fresh)
+{
+        struct lx_buf names = {0};
+
+        options_restart_names(&node->conf, fresh, &names);
+        if (names.len > 0)
+                log_warn(NODE, "reloaded, but for what needs a restart", "options=%s", lx_buf_str(&names));
+        else
+                log_notice(NODE, "reloaded", "log=%s", fresh->log);
+        lx_buf_clear(&names);
+}
+
+/* HUP: the options are read again; what a running node can take is taken. */
 static void
 reload(void *arg)
 {
-        (void)arg;
-        if (lx_log_reopen() != LX_OK)
-                log_error(NODE, "the log file cannot be opened again", "next=%s", "logging goes on where it was");
+        struct lxnode *node = arg;
+        struct node_conf fresh = {0};
+        struct lx_why why = {{0}};
+        enum lx_err err = options_read(node->conf.argc, node->conf.argv, &fresh, &why);
+
+        if (err == LX_OK)
+                err = setup_log(&fresh, &why);
+        if (err == LX_OK)
+                say_reloaded(node, &fresh);
         else
-                log_notice(NODE, "reloaded", "log=%s", "reopened");
+                log_error(NODE, "not reloaded, all goes on as it was", "why=\"%s\"", why.text);
+        options_clear(&fresh);
 }
 
 /* ---- the core ---------------------------------------------------------------------------------- */
@@ -547,6 +579,7 @@ open_loop(struct lxnode *node)
         node->tick = io_timer_new(node->loop, tick, node);
         node->core_timer = io_timer_new(node->loop, core_tick, node);
         node->stop_timer = io_timer_new(node->loop, stop_now, node);
+        node->watchdog = io_timer_new(node->loop, alive, node);
 }
 
 enum lx_err
@@ -594,6 +627,9 @@ node_run(struct lxnode *node)
             (unsigned long long)ledger_view_header(view)->height, node->tcp, node->conf.datadir);
         ledger_view_unref(view);
         setup_notify("READY=1");
+        node->watchdog_ms = setup_watchdog_ms();
+        if (node->watchdog_ms > 0)
+                alive(node);
         tick(node);
         io_loop_run(node->loop);
         return node->result;
@@ -627,6 +663,7 @@ node_close(struct lxnode *node)
         io_timer_free(node->tick);
         io_timer_free(node->core_timer);
         io_timer_free(node->stop_timer);
+        io_timer_free(node->watchdog);
         io_loop_free(node->loop);
         keys_file_clear(&node->key);
         lx_wipe(node->cookie.p, node->cookie.len);

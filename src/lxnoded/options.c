@@ -45,9 +45,9 @@ static const struct option_row ROWS[] = {
     {"db-cache", OPTION_NUMBER, false, AT(db_cache), "MIB", "16",
         "Memory for the store's block cache."},
     {"log", OPTION_TEXT, true, AT(log), "LEVEL[:CATEGORY]", "info",
-        "How much to log: error, warn, notice, info, debug or trace; several by commas."},
+        "How much to log: error, warn, notice, info, debug or trace; several by commas. SIGHUP reads it again."},
     {"log-file", OPTION_TEXT, true, AT(log_file), "FILE", NULL,
-        "Log to FILE (default: stderr). SIGHUP opens it again."},
+        "Log to FILE (default: stderr). SIGHUP reads this again and opens the file anew."},
     {"router", OPTION_FLAG, false, AT(router), NULL, NULL,
         "Be a router of the overlay: LISP on UDP 4341 and 4342."},
     {"router-tun", OPTION_TEXT, false, AT(router_tun), "IF", "lx0",
@@ -284,11 +284,43 @@ options_read(int argc, char **argv, struct node_conf *out_conf, struct lx_why *w
         }
         lx_free(path);
         options_clear(&line);
+        conf.argc = argc;
+        conf.argv = argv;
         if (err == LX_OK)
                 *out_conf = conf;
         else
                 options_clear(&conf);
         return err;
+}
+
+/* ---- reload ------------------------------------------------------------------------------------ */
+
+static bool
+is_same(const struct option_row *row, const struct node_conf *a, const struct node_conf *b)
+{
+        const void *x = (const char *)a + row->at, *y = (const char *)b + row->at;
+        const char *s, *t;
+
+        switch (row->type) {
+        case OPTION_NUMBER:
+                return *(const uint64_t *)x == *(const uint64_t *)y;
+        case OPTION_FLAG:
+                return *(const bool *)x == *(const bool *)y;
+        case OPTION_TEXT:
+        case OPTION_LIST:
+                break;
+        }
+        s = *(char *const *)x;
+        t = *(char *const *)y;
+        return s == t || (s != NULL && t != NULL && strcmp(s, t) == 0);
+}
+
+void
+options_restart_names(const struct node_conf *a, const struct node_conf *b, struct lx_buf *out)
+{
+        for (const struct option_row *row = ROWS; row->name != NULL; row++)
+                if (!row->reloadable && !is_same(row, a, b))
+                        lx_buf_printf(out, "%s%s", out->len > 0 ? "," : "", row->name);
 }
 
 void

@@ -40,6 +40,8 @@ struct node_conf {
         bool check_config;
         bool help;
         bool version;
+        int argc;            /* what it was read from, for a reload; the caller's */
+        char **argv;
 };
 
 /* OPTION_LIST: may be given again; the values are kept as lines. */
@@ -60,6 +62,8 @@ const struct option_row *option_rows(void);
 /** Read defaults, command line and conf file. LX_ERR_USAGE and others with a why. */
 LX_MUST_CHECK enum lx_err options_read(
     int argc, char **argv, struct node_conf *out_conf, struct lx_why *why);
+/** The names of rows that differ between @a and @b and need a restart, comma-separated, appended. */
+void options_restart_names(const struct node_conf *a, const struct node_conf *b, struct lx_buf *out);
 /** Free what it owns. */
 void options_clear(struct node_conf *conf);
 /** The text of --help, appended. */

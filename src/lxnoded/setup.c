@@ -4,10 +4,12 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "ledger/genesis_json.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -116,6 +118,31 @@ setup_cookie(const struct node_conf *conf, struct lx_buf *out, struct lx_why *wh
         return err;
 }
 
+enum lx_err
+setup_log(const struct node_conf *conf, struct lx_why *why)
+{
+        char spec[64];
+        const char *at = conf->log;
+        enum lx_err err = LX_OK;
+
+        while (*at != '\0' && err == LX_OK) {
+                size_t len = strcspn(at, ",");
+
+                (void)snprintf(spec, sizeof(spec), "%.*s", (int)(len < 63 ? len : 63), at);
+                if (lx_log_set_level(spec) != LX_OK) {
+                        lx_why_set(why, "log: \"%s\" is no LEVEL or LEVEL:CATEGORY", spec);
+                        err = LX_ERR_USAGE;
+                }
+                at += len;
+                at += *at == ',';
+        }
+        if (err == LX_OK && lx_log_open(conf->log_file) != LX_OK) {
+                lx_why_set(why, "cannot write the log file %s", conf->log_file);
+                err = LX_ERR_IO;
+        }
+        return err;
+}
+
 void
 setup_notify(const char *state)
 {
@@ -135,4 +162,14 @@ setup_notify(const char *state)
         (void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&addr,
             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
         (void)close(fd);
+}
+
+uint64_t
+setup_watchdog_ms(void)
+{
+        const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+
+        if (usec == NULL || (pid != NULL && strtoll(pid, NULL, 10) != (long long)getpid()))
+                return 0;
+        return strtoull(usec, NULL, 10) / 1000 / 2;
 }

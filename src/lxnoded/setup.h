@@ -18,6 +18,10 @@ LX_MUST_CHECK enum lx_err setup_genesis(const struct node_conf *conf, const stru
 /** A new cookie "__cookie__:<64 hex>", written to <datadir>/.cookie; appended. */
 LX_MUST_CHECK enum lx_err setup_cookie(
     const struct node_conf *conf, struct lx_buf *out, struct lx_why *why);
+/** Log as @conf says: levels, and the file (stderr without one). LX_ERR_USAGE, LX_ERR_IO. */
+LX_MUST_CHECK enum lx_err setup_log(const struct node_conf *conf, struct lx_why *why);
+/** How often systemd wants to hear from us (half of what it allows), in ms; 0: not at all. */
+uint64_t setup_watchdog_ms(void);
 /** Tell systemd (NOTIFY_SOCKET), if it wants to know. */
 void setup_notify(const char *state);
 

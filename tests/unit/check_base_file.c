@@ -191,7 +191,7 @@ START_TEST(the_file_can_move_away)
         snprintf(moved, sizeof(moved), "%s/log.1", dir);
         ck_assert_int_eq(rename(at("log"), moved), 0);
         lx_log(LX_LOG_NODE, LX_LOG_INFO, "second", "x=1");
-        ck_assert_int_eq(lx_log_reopen(), LX_OK);
+        ck_assert_int_eq(lx_log_open(at("log")), LX_OK);
         lx_log(LX_LOG_NODE, LX_LOG_INFO, "third", "x=1");
         out = logged();
         ck_assert_ptr_null(strstr((char *)out.p, "second"));
