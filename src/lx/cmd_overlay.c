@@ -317,9 +317,11 @@ cmd_eid_bind(struct lx *lx)
         struct sigchain_object *o;
         struct lx_ops *ops;
         uint8_t addr[16];
-        bool have = lx_parse_hash(lx->args[0], &prefix), ok = lx_parse_hash(lx->args[1], &eid);
+        bool have = lx_parse_hash(lx->args[0], &prefix), none = strcmp(lx->args[1], "none") == 0, ok;
         int status;
 
+        eid = (struct lx_hash){{0}};
+        ok = none || lx_parse_hash(lx->args[1], &eid);
         o = lx_alloc(sizeof(*o));
         ops = lx_alloc(sizeof(*ops));
         if (ok && have) {
@@ -331,12 +333,61 @@ cmd_eid_bind(struct lx *lx)
                 lx_free(ops);
                 lx_free(o);
                 return lx_fail(lx, LX_EXIT_USAGE, "a prefix (ADDRESS/BITS, or the address of its register) and the "
-                    "address of an EID's register");
+                    "address of an EID's register, or none");
         }
         lx_free(o);
         status = submit(lx, ops, NULL);
         if (status == LX_EXIT_TRUE && !lx->json)
-                printf("%s is reached where the EID is\n", lx->args[0]);
+                printf("%s is reached %s\n", lx->args[0], none ? "nowhere" : "where the EID is");
+        return status;
+}
+
+/* The register's address from an argument: written out, or of the EID of a key file. */
+static int
+eid_register(struct lx *lx, const char *arg, struct lx_hash *out)
+{
+        struct keys_file key = {0};
+        struct lx_hash chain_id;
+        uint8_t prefix[4], eid[16];
+        enum lx_err err;
+        int status;
+
+        if (lx_parse_hash(arg, out))
+                return LX_EXIT_TRUE;
+        status = network_prefix(lx, &chain_id, prefix);
+        if (status != LX_EXIT_TRUE)
+                return status;
+        err = keys_file_load(arg, &key, &lx->why);
+        if (err != LX_OK)
+                return lx_fail(lx, lx_exit_of(err), NULL);
+        eid_of(prefix, &chain_id, &key.public, eid, out);
+        keys_file_clear(&key);
+        return LX_EXIT_TRUE;
+}
+
+/* A key of zeros signs nothing: there is no such point on the curve. */
+int
+cmd_eid_revoke(struct lx *lx)
+{
+        static const uint8_t zeros[LX_PUBKEY_LEN] = {0};
+        struct lx_hash address;
+        struct sigchain_object *o;
+        struct lx_ops *ops;
+        char hex[65];
+        int status = eid_register(lx, lx->args[0], &address);
+
+        if (status != LX_EXIT_TRUE)
+                return status;
+        o = lx_alloc(sizeof(*o));
+        ops = lx_alloc(sizeof(*ops));
+        lx_field_bytes(o, "key", SIGCHAIN_MUTABLE, LX_SPAN(zeros, sizeof(zeros)));
+        lx_ops_write(ops, &address, o);
+        lx_free(o);
+        status = submit(lx, ops, NULL);
+        if (status == LX_EXIT_TRUE && lx->json)
+                lx_print_json(json_pack("{s:s,s:b}", "address", lx_hex_of(&address, hex), "revoked", true));
+        else if (status == LX_EXIT_TRUE)
+                printf("%s is revoked\n", lx_hex_of(&address, hex));
         return status;
 }
 

@@ -564,12 +564,30 @@ cmd_logout(struct lx *lx)
 
 /* ---- key files, genesis ------------------------------------------------------------------------ */
 
+/* The genesis id that a device key's chain will have. */
+static enum lx_err
+device_genesis(const struct keys_file *file, struct lx_hash *out)
+{
+        struct lx_secret name_key = {0}, seed = {0};
+        struct lx_pubkey public;
+        enum lx_err err = keys_file_chain(file, &name_key, &seed);
+
+        if (err == LX_OK)
+                err = keys_public(&name_key, &public, NULL);
+        if (err == LX_OK)
+                sigchain_genesis_id(&lx_crypto_ops()->hash, &public, out);
+        lx_secret_clear(&name_key);
+        lx_secret_clear(&seed);
+        return err;
+}
+
 int
 cmd_keygen(struct lx *lx)
 {
         struct keys_file file = {0};
+        struct lx_hash genesis;
         enum keys_kind kind;
-        char hex[65];
+        char hex[65], id[65] = "";
         enum lx_err err;
 
         if (!keys_kind_named(lx->args[0], &kind))
@@ -578,52 +596,99 @@ cmd_keygen(struct lx *lx)
         if (err == LX_OK)
                 err = keys_file_save(&file, lx->args[1], &lx->why);
         lx_hex(file.public.b, LX_PUBKEY_LEN, hex);
+        if (err == LX_OK && kind == KEYS_DEVICE) {
+                err = device_genesis(&file, &genesis);
+                if (err == LX_OK)
+                        (void)lx_hex_of(&genesis, id);
+        }
         keys_file_clear(&file);
         if (err != LX_OK)
                 return lx_fail(lx, err == LX_ERR_EXISTS ? LX_EXIT_USAGE : LX_EXIT_IO, NULL);
-        if (lx->json)
-                lx_print_json(json_pack("{s:s,s:s,s:s}", "kind", lx->args[0], "file", lx->args[1], "public", hex));
-        else
+        if (lx->json) {
+                json_t *o = json_pack("{s:s,s:s,s:s}", "kind", lx->args[0], "file", lx->args[1], "public", hex);
+
+                if (id[0] != '\0')
+                        json_object_set_new(o, "genesis", json_string(id));
+                lx_print_json(o);
+        } else {
                 printf("%s\n", hex);
+        }
         return LX_EXIT_TRUE;
+}
+
+/* "NAME:PUBKEY:POWER"; NULL: it is none. */
+static json_t *
+validator_of(const char *v)
+{
+        const char *key = strchr(v, ':');
+        struct lx_hash check;
+        uint64_t power;
+        char hex[65];
+
+        if (key == NULL || strlen(key) < 67 || key[65] != ':' || !lx_parse_number(key + 66, &power) || power == 0)
+                return NULL;
+        (void)snprintf(hex, sizeof(hex), "%.64s", key + 1);
+        if (!lx_parse_hash(hex, &check))
+                return NULL;
+        return json_pack("{s:s%,s:s,s:I}", "name", v, (size_t)(key - v), "key", hex, "power", (json_int_t)power);
+}
+
+/* "PREFIX:GENESIS-ID"; NULL: it is none. */
+static json_t *
+prefix_of(const char *v)
+{
+        const char *id = strrchr(v, ':');
+        struct lx_hash check;
+
+        if (id == NULL || !lx_parse_hash(id + 1, &check) || memchr(v, '/', (size_t)(id - v)) == NULL)
+                return NULL;
+        return json_pack("{s:i,s:s%,s:s}", "instance", 0, "prefix", v, (size_t)(id - v), "owner", id + 1);
+}
+
+/* The values of option @name, each read by @read, as an array; NULL: one is wrong, and was said to be. */
+static json_t *
+values_of(struct lx *lx, const char *name, const char *form, json_t *(*read)(const char *))
+{
+        json_t *all = json_array();
+
+        for (int i = 0; i < lx->option_count; i++) {
+                json_t *one;
+
+                if (strcmp(lx->option[i].name, name) != 0)
+                        continue;
+                one = read(lx->option[i].value);
+                if (one == NULL) {
+                        json_decref(all);
+                        (void)lx_fail(lx, LX_EXIT_USAGE, "--%s is %s, not %s", name, form, lx->option[i].value);
+                        return NULL;
+                }
+                json_array_append_new(all, one);
+        }
+        return all;
 }
 
 int
 cmd_genesis_create(struct lx *lx)
 {
         const char *network = lx_option(lx, "network");
-        json_t *validators = json_array();
+        json_t *validators = values_of(lx, "validator", "NAME:PUBKEY:POWER", validator_of), *prefixes, *o;
         char when[25];
 
-        for (int i = 0; i < lx->option_count; i++) {
-                const char *v = lx->option[i].value, *key = strchr(v, ':');
-                struct lx_hash check;
-                uint64_t power;
-                char hex[65];
-
-                if (strcmp(lx->option[i].name, "validator") != 0)
-                        continue;
-                if (key == NULL || strlen(key) < 67 || key[65] != ':' || !lx_parse_number(key + 66, &power) ||
-                    power == 0 || (memcpy(hex, key + 1, 64), hex[64] = '\0', !lx_parse_hash(hex, &check))) {
-                        json_decref(validators);
-                        return lx_fail(lx, LX_EXIT_USAGE, "--validator is NAME:PUBKEY:POWER, not %s", v);
-                }
-                json_array_append_new(validators, json_pack("{s:s%,s:s,s:I}", "name", v, (size_t)(key - v), "key",
-                    hex, "power", (json_int_t)strtoull(key + 66, NULL, 10)));
-        }
-        if (json_array_size(validators) == 0) {
+        if (validators == NULL)
+                return LX_EXIT_USAGE;
+        prefixes = values_of(lx, "prefix", "PREFIX:GENESIS-ID", prefix_of);
+        if (prefixes == NULL || json_array_size(validators) == 0) {
                 json_decref(validators);
-                return lx_fail(lx, LX_EXIT_USAGE, "at least one --validator NAME:PUBKEY:POWER");
+                json_decref(prefixes);
+                return prefixes == NULL ? LX_EXIT_USAGE
+                                        : lx_fail(lx, LX_EXIT_USAGE, "at least one --validator NAME:PUBKEY:POWER");
         }
         lx_walltime_format(lx_clock_walltime(), when);
-        {
-                json_t *o = json_pack("{s:s,s:s,s:{},s:o,s:[],s:s,s:[]}", "network",
-                    network != NULL ? network : "lx", "time", when, "parameters", "validators", validators,
-                    "allocations", "eid_prefix", "fd00:6c78::/32", "prefixes");
-
-                (void)json_dumpf(o, stdout, JSON_INDENT(2));
-                printf("\n");
-                json_decref(o);
-        }
+        o = json_pack("{s:s,s:s,s:{},s:o,s:[],s:s,s:o}", "network", network != NULL ? network : "lx", "time",
+            when, "parameters", "validators", validators, "allocations", "eid_prefix", "fd00:6c78::/32",
+            "prefixes", prefixes);
+        (void)json_dumpf(o, stdout, JSON_INDENT(2));
+        printf("\n");
+        json_decref(o);
         return LX_EXIT_TRUE;
 }

@@ -1,5 +1,5 @@
 /*
- * lx/cmd_update.c - what validators decide together: their set and the network's parameters.
+ * lx/cmd_update.c - what validators decide together: their set, the network's parameters, which nodes serve.
  *
  * One of them proposes into a file, each signs the file (or a copy) with its validator key, anybody submits
  * it when more than two thirds of the power signed. The file is JSON: what, chain_id, expiry, set and
@@ -99,8 +99,7 @@ decode_update(const json_t *o, struct update *u)
 {
         struct lx_hash chain_id;
 
-        for (unsigned type = SIGCHAIN_OP_VALIDATOR_UPDATE; type <= SIGCHAIN_OP_PARAMETER_UPDATE;
-             type++)
+        for (unsigned type = SIGCHAIN_OP_VALIDATOR_UPDATE; type <= SIGCHAIN_OP_NODE_ADMIT; type++)
                 if (strcmp(lx_str(o, "what"), sigchain_op_name(type)) == 0)
                         u->op = (uint8_t)type;
         if (u->op == 0 || !lx_parse_hash(lx_str(o, "chain_id"), &chain_id) ||
@@ -136,8 +135,8 @@ read_update(struct lx *lx, const char *path, struct update **out)
         return err != LX_OK
                    ? lx_fail(lx, LX_EXIT_USAGE, "cannot read %s: %s", path, lx_err_text(err))
                    : lx_fail(lx, LX_EXIT_USAGE,
-                         "%s is no proposed update: make one with lx "
-                         "validator propose or lx parameter propose",
+                         "%s is no proposed update: make one with lx validator propose, lx parameter "
+                         "propose or lx node propose",
                          path);
 }
 
@@ -269,6 +268,15 @@ apply_changes(struct lx *lx, struct sigchain_valset *set, json_t *summary)
                    : lx_fail(lx, LX_EXIT_USAGE, "nothing changes: give --add, --remove or --power");
 }
 
+/* The first word of the commands for updates of this kind. */
+static const char *
+group_of(uint8_t op)
+{
+        return op == SIGCHAIN_OP_VALIDATOR_UPDATE   ? "validator"
+               : op == SIGCHAIN_OP_PARAMETER_UPDATE ? "parameter"
+                                                    : "node";
+}
+
 static int
 finish(struct lx *lx, struct update *u, int status)
 {
@@ -282,8 +290,7 @@ finish(struct lx *lx, struct update *u, int status)
         else if (status == LX_EXIT_TRUE)
                 printf("proposed in %s: good up to height %llu; every validator signs it with lx "
                        "%s sign\n",
-                    path, (unsigned long long)u->expiry,
-                    u->op == SIGCHAIN_OP_VALIDATOR_UPDATE ? "validator" : "parameter");
+                    path, (unsigned long long)u->expiry, group_of(u->op));
         clear(u);
         return status;
 }
@@ -373,6 +380,33 @@ cmd_parameter_propose(struct lx *lx)
         return finish(lx, u, LX_EXIT_TRUE);
 }
 
+int
+cmd_node_propose(struct lx *lx)
+{
+        struct update *u = NULL;
+        struct lx_hash address;
+        struct lx_writer wr;
+        uint64_t roles;
+        char hex[65];
+        int status;
+
+        if (!lx_parse_hash(lx->args[0], &address))
+                return lx_fail(lx, LX_EXIT_USAGE, "\"%.80s\" is no address of a node's register (lx eid serve prints "
+                    "it)", lx->args[0]);
+        if (!lx_number_option(lx, "roles", 0, UINT32_MAX, 1, &roles))
+                return LX_EXIT_USAGE;
+        status = begin(lx, SIGCHAIN_OP_NODE_ADMIT, &u);
+        if (status != LX_EXIT_TRUE)
+                return status;
+        wr = lx_writer_init(lx_buf_reserve(&u->what, LX_HASH_LEN + 8), LX_HASH_LEN + 8);
+        lx_write_hash(&wr, &address);
+        lx_write_u64(&wr, roles);
+        lx_buf_add(&u->what, wr.len);
+        json_array_append_new(u->summary, json_sprintf("%s roles %llu", lx_hex_of(&address, hex),
+            (unsigned long long)roles));
+        return finish(lx, u, LX_EXIT_TRUE);
+}
+
 /* ---- signing ----------------------------------------------------------------------------------- */
 
 /* What is being signed, made from the bytes and not from the file's own summary. */
@@ -396,6 +430,11 @@ show_update(const struct update *u)
                                     find_validator(&u->now, key, 64) < u->now.count ? ""
                                                                                     : "  (new)");
                         }
+        } else if (u->op == SIGCHAIN_OP_NODE_ADMIT) {
+                struct lx_hash address = lx_read_hash(&rd);
+                char hex[65];
+
+                printf("  %s roles %llu\n", lx_hex_of(&address, hex), (unsigned long long)lx_read_u64(&rd));
         } else {
                 for (uint16_t left = lx_read_u16(&rd); left > 0 && rd.err == LX_OK; left--) {
                         unsigned id = lx_read_u16(&rd);
@@ -471,6 +510,12 @@ cmd_validator_sign(struct lx *lx)
 
 int
 cmd_parameter_sign(struct lx *lx)
+{
+        return sign_file(lx);
+}
+
+int
+cmd_node_sign(struct lx *lx)
 {
         return sign_file(lx);
 }
@@ -589,6 +634,12 @@ cmd_validator_submit(struct lx *lx)
 
 int
 cmd_parameter_submit(struct lx *lx)
+{
+        return submit_files(lx);
+}
+
+int
+cmd_node_submit(struct lx *lx)
 {
         return submit_files(lx);
 }

@@ -2,8 +2,7 @@
 #include "config.h"
 #include "router/router_int.h"
 
-#include "crypto/secret.h"
-#include "crypto/sign.h"
+#include "base/mem.h"
 
 #include <string.h>
 
@@ -25,6 +24,25 @@ announce_covers(const struct router *r, uint32_t iid, const struct router_addr *
                         best = a;
         }
         return best;
+}
+
+bool
+announce_speaks_for(struct router *r, uint32_t iid, const struct router_addr *addr)
+{
+        struct announced *a = (struct announced *)(uintptr_t)announce_covers(r, iid, addr);
+        struct router_owner owner;
+
+        if (a == NULL || !a->owned)
+                return false;
+        if (router_addr_eq(&a->eid.addr, addr) || (a->ours_block == r->block && router_addr_eq(&a->ours_ok, addr)))
+                return true;
+        /* a part of our prefix may be delegated to somebody else */
+        if (r->options.ledger.owner(r->options.ledger.arg, iid, addr, &owner) != LX_OK ||
+            !lx_hash_eq(&owner.reg, &a->reg))
+                return false;
+        a->ours_ok = *addr;
+        a->ours_block = r->block;
+        return true;
 }
 
 const struct router_signed *
@@ -52,18 +70,26 @@ list_ours(struct router *r)
                     .eid = o->prefix[i].eid, .identity = o->prefix[i].identity};
 }
 
+/* Whether the ledger gives @a to us: its register names the key of our identity. */
+static bool
+is_ours(struct router *r, const struct announced *a, struct router_owner *owner)
+{
+        const struct router_ledger *l = &r->options.ledger;
+
+        return l->owner(l->arg, a->eid.iid, &a->eid.addr, owner) == LX_OK &&
+               router_eid_contains(&owner->eid, &a->eid) &&
+               memcmp(r->sign_pub[a->identity].b, owner->key.b, LX_PUBKEY_LEN) == 0; /* public */
+}
+
 static bool
 make_claim(struct router *r, struct announced *a, struct router_owner *owner)
 {
         const struct router_identity *id = &r->options.identity[a->identity];
         const struct router_ledger *l = &r->options.ledger;
         struct router_signed *c = &a->claim;
-        struct lx_pubkey key;
         uint64_t time_ms;
 
-        if (l->owner(l->arg, a->eid.iid, &a->eid.addr, owner) != LX_OK ||
-            !router_eid_contains(&owner->eid, &a->eid) || lx_sign_pubkey(id->sign, &key) != LX_OK ||
-            memcmp(key.b, owner->key.b, LX_PUBKEY_LEN) != 0) /* public */
+        if (!is_ours(r, a, owner))
                 return false;
         *c = (struct router_signed){.sequence = ++r->sequence};
         time_ms = l->tip(l->arg, &c->header);
@@ -80,21 +106,34 @@ make_claim(struct router *r, struct announced *a, struct router_owner *owner)
         return router_signed_make(c, &l->chain_id, id->sign) == LX_OK;
 }
 
+static bool
+same_node(const struct router_node *a, const struct router_node *b)
+{
+        return lx_hash_eq(&a->key, &b->key) && router_addr_eq(&a->at.addr, &b->at.addr) && a->at.port == b->at.port;
+}
+
+/* The nodes that serve @a now. One that did before keeps its cookie, and with @same_claim all it knows. */
 static void
-place_claim(struct router *r, struct announced *a, const struct router_owner *owner)
+place_claim(struct router *r, struct announced *a, bool same_claim)
 {
         struct router_node nodes[ROUTER_NODES_MAX];
-        size_t count = r->options.ledger.nodes(r->options.ledger.arg, nodes, ROUTER_NODES_MAX);
+        struct announcement old[ROUTER_PLACES];
+        size_t count = r->options.ledger.nodes(r->options.ledger.arg, nodes, ROUTER_NODES_MAX), had = a->place_count;
 
-        router_place(&owner->reg, nodes, count);
+        memcpy(old, a->place, sizeof(old));
+        router_place(&a->reg, nodes, count);
         a->place_count = count < ROUTER_PLACES ? count : ROUTER_PLACES;
         for (size_t i = 0; i < a->place_count; i++) {
-                struct announcement old = a->place[i];
+                struct announcement *p = &a->place[i];
 
-                a->place[i] = (struct announcement){.node = nodes[i], .next_ms = r->now_ms};
-                if (lx_hash_eq(&old.node.key, &nodes[i].key) && old.has_cookie) {
-                        a->place[i].has_cookie = true;
-                        memcpy(a->place[i].cookie, old.cookie, sizeof(old.cookie));
+                *p = (struct announcement){.node = nodes[i], .next_ms = r->now_ms};
+                for (size_t j = 0; j < had; j++) {
+                        if (!same_node(&old[j].node, &nodes[i]))
+                                continue;
+                        if (same_claim)
+                                *p = old[j];
+                        p->has_cookie = old[j].has_cookie;
+                        memcpy(p->cookie, old[j].cookie, sizeof(p->cookie));
                 }
         }
 }
@@ -105,13 +144,53 @@ announce(struct router *r, struct announced *a)
         struct router_owner owner;
 
         a->owned = make_claim(r, a, &owner);
+        a->ours_block = 0;
         if (!a->owned) {
                 a->place_count = 0;
                 a->renew_ms = r->now_ms + UNOWNED_MS;
                 return;
         }
-        place_claim(r, a, &owner);
+        a->reg = owner.reg;
+        place_claim(r, a, false);
         a->renew_ms = r->now_ms + a->claim.record.ttl_min * 20000ull; /* a third of the TTL */
+}
+
+void
+announce_new_block(struct router *r)
+{
+        for (size_t i = 0; i < r->announced_count; i++) {
+                struct announced *a = &r->announced[i];
+                struct router_owner owner;
+                bool ours = is_ours(r, a, &owner);
+
+                if (ours != a->owned || (ours && !lx_hash_eq(&owner.reg, &a->reg)))
+                        announce(r, a);
+                else if (ours)
+                        place_claim(r, a, true);
+        }
+}
+
+void
+announce_set_prefixes(struct router *r)
+{
+        struct announced *old = lx_alloc_array(ROUTER_PREFIXES_MAX, sizeof(*old));
+        size_t first = r->options.identity_count, count = 0;
+
+        if (r->announced_count > first)
+                count = r->announced_count - first;
+        memcpy(old, r->announced + first, count * sizeof(*old));
+        if (r->announced_count > 0)
+                r->announced_count = first;
+        for (size_t i = 0; r->announced_count > 0 && i < r->options.prefix_count; i++) {
+                const struct router_prefix *p = &r->options.prefix[i];
+                struct announced *a = &r->announced[r->announced_count++];
+
+                *a = (struct announced){.eid = p->eid, .identity = p->identity};
+                for (size_t j = 0; j < count; j++)
+                        if (router_eid_eq(&old[j].eid, &p->eid) && old[j].identity == p->identity)
+                                *a = old[j];
+        }
+        lx_free(old);
 }
 
 void

@@ -109,7 +109,11 @@ may_leave(struct router *r, uint32_t iid, const uint8_t *bytes, const struct rou
                 COUNT(r, drop_spoofed_source);
                 return false;
         }
-        if (announce_covers(r, iid, &packet->dest) != NULL) {
+        if (!announce_speaks_for(r, iid, &packet->source)) {
+                COUNT(r, drop_unowned);
+                return false;
+        }
+        if (announce_speaks_for(r, iid, &packet->dest)) {
                 COUNT(r, drop_no_mapping); /* ours, but not on this machine */
                 return false;
         }
@@ -135,9 +139,7 @@ find(struct router *r, uint32_t iid, const uint8_t *bytes, size_t len, bool chec
         if (check && !may_leave(r, iid, bytes, &packet, len))
                 return ROUTER_DROP;
         out->tos = packet.tos;
-        m = resolve_find(r, iid, &packet.dest);
-        if (m == NULL)
-                m = resolve_begin(r, iid, &packet.dest);
+        m = resolve_get(r, iid, &packet.dest);
         if (m == NULL) {
                 COUNT(r, drop_waiting_full);
                 return ROUTER_DROP;
@@ -234,7 +236,7 @@ data_deliver(struct router *r, const struct router_addr *claimed, uint8_t *packe
                 COUNT(r, drop_malformed);
                 return;
         }
-        if (announce_covers(r, iid, &p.dest) == NULL) {
+        if (!announce_speaks_for(r, iid, &p.dest)) {
                 COUNT(r, drop_not_ours);
                 return;
         }
@@ -259,13 +261,11 @@ plain_inner(struct router *r, const struct router_at *from, uint32_t iid, uint8_
                 COUNT(r, drop_malformed);
                 return;
         }
-        if (announce_covers(r, iid, &p.dest) == NULL) {
+        if (!announce_speaks_for(r, iid, &p.dest)) {
                 COUNT(r, drop_not_ours);
                 return;
         }
-        m = resolve_find(r, iid, &p.source);
-        if (m == NULL)
-                m = resolve_begin(r, iid, &p.source);
+        m = resolve_get(r, iid, &p.source);
         if (m != NULL && m->kind == MAPPING_PENDING && may_wait) {
                 (void)queue_push(r, &m->queue, from, iid, packet, len);
                 return;

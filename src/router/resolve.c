@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define PENDING_MAX 4096
+#define RECHECK_EACH 256 /* mappings looked at again in one tick */
 #define REQUEST_PAD 640 /* bytes of a question, so that the answer is no larger */
 
 /* ---- mappings ------------------------------------------------------------------------------------ */
@@ -202,6 +203,67 @@ resolve_begin(struct router *r, uint32_t iid, const struct router_addr *addr)
         return put_mapping(r, &host, MAPPING_NEGATIVE, ROUTER_NEGATIVE_S);
 }
 
+/* Whether the ledger, as of the newest block, still says of @m what it said when it was learnt. */
+static bool
+still_holds(struct router *r, struct mapping *m)
+{
+        const struct router_ledger *l = &r->options.ledger;
+        struct router_owner owner;
+
+        if (m->block == r->block || (m->kind != MAPPING_SEALED && m->kind != MAPPING_PLAIN))
+                return true;
+        if (l->owner(l->arg, m->eid.iid, &m->eid.addr, &owner) != LX_OK || !router_eid_contains(&owner.eid, &m->eid) ||
+            memcmp(owner.key.b, m->key.b, LX_PUBKEY_LEN) != 0 || /* public */
+            (owner.sealed && m->kind == MAPPING_PLAIN)) {
+                struct router_eid eid = m->eid;
+
+                COUNT(r, taken_back);
+                (void)router_cache_remove(r->cache, &eid);
+                return false;
+        }
+        m->reg = owner.reg;
+        m->block = r->block;
+        m->dest_ok.family = 0;
+        return true;
+}
+
+/* A part of a prefix may be delegated to somebody else: only what the register itself covers goes its way. */
+static bool
+covers(struct router *r, struct mapping *m, const struct router_addr *addr)
+{
+        const struct router_ledger *l = &r->options.ledger;
+        struct router_owner owner;
+
+        if (m->kind != MAPPING_SEALED && m->kind != MAPPING_PLAIN)
+                return true;
+        if (m->eid.bits == (addr->family == 4 ? 32 : 128) || router_addr_eq(&m->dest_ok, addr))
+                return true;
+        if (l->owner(l->arg, m->eid.iid, addr, &owner) != LX_OK || !lx_hash_eq(&owner.reg, &m->reg))
+                return false;
+        m->dest_ok = *addr;
+        return true;
+}
+
+struct mapping *
+resolve_get(struct router *r, uint32_t iid, const struct router_addr *addr)
+{
+        struct mapping *m = resolve_find(r, iid, addr);
+
+        while (m != NULL && !still_holds(r, m))
+                m = resolve_find(r, iid, addr);
+        if (m != NULL && covers(r, m, addr))
+                return m;
+        return resolve_begin(r, iid, addr);
+}
+
+bool
+resolve_recheck(struct router *r)
+{
+        for (unsigned i = 0; i < RECHECK_EACH && r->recheck_mapping < r->mapping_top; i++)
+                (void)still_holds(r, &r->mapping[r->recheck_mapping++]);
+        return r->recheck_mapping < r->mapping_top;
+}
+
 static void
 give_up(struct router *r, struct mapping *m)
 {
@@ -347,6 +409,8 @@ resolve_learn(
         }
         m->sequence = claim->sequence;
         m->key = owner->key;
+        m->reg = owner->reg;
+        m->block = r->block;
         m->rloc_count = resolve_paths(&claim->record, m->rloc);
         if (p != NULL) {
                 m->peer = (uint32_t)(p - r->peer);
@@ -381,6 +445,19 @@ take_no(struct router *r, struct mapping *m)
         else
                 m->next_ms = r->now_ms;
         router_wish(r, r->now_ms);
+}
+
+/* Whether @asked, which a record of @owner's register covers, is not delegated to somebody else. */
+static bool
+says_of(struct router *r, const struct router_owner *owner, const struct router_eid *asked)
+{
+        struct router_owner other;
+
+        if (r->options.ledger.owner(r->options.ledger.arg, asked->iid, &asked->addr, &other) == LX_OK &&
+            lx_hash_eq(&owner->reg, &other.reg))
+                return true;
+        COUNT(r, refused_owner);
+        return false;
 }
 
 void
@@ -421,7 +498,7 @@ resolve_reply(struct router *r, const struct router_at *from, const uint8_t *byt
                 }
                 if (!router_eid_contains(&claim.record.eid, asked))
                         COUNT(r, refused_owner);
-                else if (resolve_check(r, &claim, &owner))
+                else if (resolve_check(r, &claim, &owner) && says_of(r, &owner, asked))
                         resolve_learn(r, &claim, &owner);
                 return;
         }

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "crypto/hash.h"
 #include "crypto/secret.h"
+#include "crypto/sign.h"
 #include "crypto/tags.h"
 #include "crypto/x25519.h"
 
@@ -154,6 +155,8 @@ queue_drop(struct router *r, struct queue *q)
                 lx_free(w);
 }
 
+#define RECHECK_MS 10 /* between steps of the walks after a block */
+
 /* ---- life ---------------------------------------------------------------------------------------- */
 
 static void
@@ -192,8 +195,11 @@ router_new(const struct router_options *options, uint64_t now_ms)
         if (r->options.mtu == 0)
                 r->options.mtu = 1400;
         r->options.random(r->options.arg, r->cookie_secret, sizeof(r->cookie_secret));
-        for (size_t i = 0; i < options->identity_count; i++)
+        for (size_t i = 0; i < options->identity_count; i++) {
                 lx_x25519_public(options->identity[i].seal, r->seal_pub[i]);
+                if (lx_sign_pubkey(options->identity[i].sign, &r->sign_pub[i]) != LX_OK)
+                        r->sign_pub[i] = (struct lx_pubkey){{0}}; /* owns nothing */
+        }
         r->sequence = options->counter << 16;
         r->block = 1;
         make_tables(r);
@@ -229,6 +235,8 @@ router_tick(struct router *router, uint64_t now_ms)
         resolve_tick(router);
         peer_tick(router);
         server_tick(router);
+        if (resolve_recheck(router) | server_recheck(router))
+                router_wish(router, now_ms + RECHECK_MS);
 }
 
 uint64_t
@@ -271,9 +279,20 @@ router_new_block(struct router *router, uint64_t now_ms)
         while (router_cache_next(router->cache, &pos, &eid, &value, &expires))
                 if (router->mapping[value].kind == MAPPING_NEGATIVE)
                         (void)router_cache_remove(router->cache, &eid);
-        for (size_t i = 0; i < router->announced_count; i++)
-                if (!router->announced[i].owned)
-                        router->announced[i].renew_ms = now_ms;
+        router->recheck_mapping = router->recheck_registration = 0;
+        announce_new_block(router);
+        router_wish(router, now_ms);
+}
+
+void
+router_set_prefixes(struct router *router, uint64_t now_ms, const struct router_prefix *prefixes, size_t count)
+{
+        router->now_ms = now_ms;
+        if (count > ROUTER_PREFIXES_MAX)
+                count = ROUTER_PREFIXES_MAX;
+        memcpy(router->options.prefix, prefixes, count * sizeof(*prefixes));
+        router->options.prefix_count = count;
+        announce_set_prefixes(router);
         router_wish(router, now_ms);
 }
 

@@ -108,6 +108,7 @@ struct router_options {
         X(handshakes_done, "sessions made")                                                        \
         X(moves, "peers that changed their RLOC")                                                  \
         X(failovers, "paths given up for another RLOC")                                            \
+        X(taken_back, "mappings and registrations whose register has changed")                     \
         X(drop_malformed, "messages and packets that are none")                                    \
         X(drop_no_owner, "packets to addresses that nobody owns")                                  \
         X(drop_no_mapping, "packets to owners that nobody could find")                             \
@@ -115,6 +116,7 @@ struct router_options {
         X(drop_too_big, "packets above the MTU")                                                   \
         X(drop_ttl, "packets out of hops")                                                         \
         X(drop_not_ours, "packets to a destination that is not ours")                              \
+        X(drop_unowned, "packets from an EID or prefix of ours that the ledger does not give us")  \
         X(drop_spoofed_source, "packets from a source that the sender does not own")               \
         X(drop_plain_stranger, "plain packets from an RLOC that no policy names")                  \
         X(drop_plain_sealed, "plain packets for an EID that asks for sealing")                     \
@@ -185,8 +187,14 @@ uint64_t router_deadline_ms(const struct router *router);
 /** Our addresses are now these: announced to map-servers and peers at once. */
 void router_set_rlocs(
     struct router *router, uint64_t now_ms, const struct router_addr *rlocs, size_t count);
-/** The ledger has a new block: owners are asked again. */
+/**
+ * The ledger has a new block. Whatever rests on it is checked again before its next use, and all of it in
+ * the next ticks: a mapping or registration whose register names another key, or none, goes; an EID of
+ * ours that the ledger does not give us falls silent; when other nodes serve mappings, we register at them.
+ */
 void router_new_block(struct router *router, uint64_t now_ms);
+/** The prefixes that are bound to our EIDs are now these (at most ROUTER_PREFIXES_MAX). */
+void router_set_prefixes(struct router *router, uint64_t now_ms, const struct router_prefix *prefixes, size_t count);
 
 /** The counters so far. */
 const struct router_counters *router_counters_get(const struct router *router);

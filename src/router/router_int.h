@@ -50,6 +50,9 @@ struct mapping {
         uint8_t rloc_count;
         struct path rloc[PATHS_MAX];
         struct lx_pubkey key;     /* of the owner */
+        struct lx_hash reg;       /* the register that says so */
+        uint64_t block;           /* as of which it was checked against the ledger */
+        struct router_addr dest_ok; /* of a prefix: the last destination that the register covers */
         /* PENDING */
         uint64_t nonce, next_ms;
         unsigned tries, said_no;
@@ -96,6 +99,8 @@ struct registration {
         uint64_t expires_ms;
         uint32_t next_free;
         int site;                   /* -1: signed */
+        struct lx_pubkey key;       /* of the owner, if signed */
+        uint64_t block;             /* as of which it was checked against the ledger */
         struct router_at from;      /* where the registration came from */
         bool hidden;                /* that is none of its RLOCs: it is behind a NAT */
         uint16_t len;
@@ -125,6 +130,9 @@ struct announced {
         uint8_t identity;
         struct router_signed claim;
         bool owned;                 /* the ledger agrees */
+        struct lx_hash reg;         /* the register that does */
+        struct router_addr ours_ok; /* of a prefix: the last address that the register covers */
+        uint64_t ours_block;
         size_t place_count;
         struct announcement place[ROUTER_PLACES];
         uint64_t renew_ms;
@@ -141,7 +149,9 @@ struct router {
         uint64_t now_ms, start_ms;
         uint64_t deadline_ms;
         uint64_t block;             /* counts router_new_block */
+        uint32_t recheck_mapping, recheck_registration; /* the walks after a block */
         uint8_t seal_pub[ROUTER_IDENTITIES_MAX][32];
+        struct lx_pubkey sign_pub[ROUTER_IDENTITIES_MAX];
         struct router_counters count;
         /* resolve.c */
         struct router_cache *cache;
@@ -187,6 +197,10 @@ void queue_drop(struct router *r, struct queue *q);
 /* resolve.c */
 struct mapping *resolve_find(struct router *r, uint32_t iid, const struct router_addr *addr);
 struct mapping *resolve_begin(struct router *r, uint32_t iid, const struct router_addr *addr);
+/** As resolve_find, then resolve_begin; what the ledger has taken back since is not used. */
+struct mapping *resolve_get(struct router *r, uint32_t iid, const struct router_addr *addr);
+/** After a block: look at mappings again, some in each call; true: there are more. */
+bool resolve_recheck(struct router *r);
 /** Ask one of the nodes that may know @eid, the @turn-th. What comes back under @nonce is learnt: peer_asked. */
 void resolve_again(struct router *r, const struct router_eid *eid, uint64_t nonce, unsigned turn);
 void resolve_reply(struct router *r, const struct router_at *from, const uint8_t *bytes, size_t len);
@@ -210,6 +224,8 @@ void server_introduced(struct router *r, const struct router_map_request *reques
 void server_request(struct router *r, const struct router_at *from, size_t outer_len,
     const struct router_map_request *request);
 void server_tick(struct router *r);
+/** After a block: look at registrations again, some in each call; true: there are more. */
+bool server_recheck(struct router *r);
 
 /* peer.c */
 struct peer *peer_for(struct router *r, uint8_t identity, const uint8_t seal[32]);
@@ -240,6 +256,12 @@ const struct router_signed *announce_claim(const struct router *r, uint8_t ident
 /** The announced EID or prefix of ours that covers @addr; NULL: not ours. */
 const struct announced *announce_covers(
     const struct router *r, uint32_t iid, const struct router_addr *addr);
+/** Whether @addr is ours and the ledger agrees, as of the newest block. */
+bool announce_speaks_for(struct router *r, uint32_t iid, const struct router_addr *addr);
+/** After a block: what is not ours any more falls silent, new map-servers are registered at. */
+void announce_new_block(struct router *r);
+/** Our prefixes are now those of the options. */
+void announce_set_prefixes(struct router *r);
 
 /* data.c */
 void data_flush(struct router *r, struct queue *q);

@@ -309,6 +309,12 @@ take_wake(struct router_io *io, uint64_t now)
         io->new_block = false;
         if (io->options.woken != NULL)
                 io->options.woken(io->options.woken_arg);
+        if (io->options.prefixes != NULL) {
+                struct router_prefix prefix[ROUTER_PREFIXES_MAX];
+
+                router_set_prefixes(io->router, now, prefix,
+                    io->options.prefixes(io->options.woken_arg, prefix, ROUTER_PREFIXES_MAX));
+        }
         router_new_block(io->router, now);
         flush_all(io);
 }

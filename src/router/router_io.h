@@ -23,7 +23,9 @@ struct router_io_options {
         void (*woken)(void *arg);      /* on the thread, after router_io_new_block; may be NULL */
         /* Our addresses now; asked on the thread whenever the kernel says that they changed. NULL: fixed. */
         size_t (*addresses)(void *arg, struct router_addr *out, size_t max);
-        void *woken_arg;               /* of both */
+        /* The prefixes bound to our EIDs; asked on the thread after .woken. NULL: fixed. */
+        size_t (*prefixes)(void *arg, struct router_prefix *out, size_t max);
+        void *woken_arg;               /* of all three */
 };
 
 /** Open sockets and device, start the thread. LX_ERR_BUSY, LX_ERR_DENIED, LX_ERR_IO with a why. */

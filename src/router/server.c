@@ -13,6 +13,7 @@
 #define NEGATIVE_TTL_MIN 1
 #define SUBSCRIBED_MS 3600000
 #define NOTIFY_TRIES 3
+#define RECHECK_EACH 256      /* registrations looked at again in one tick */
 
 /* ---- the table ----------------------------------------------------------------------------------- */
 
@@ -24,15 +25,6 @@ exactly(struct router *r, const struct router_eid *eid)
         return at != ROUTER_CACHE_NONE ? &r->registration[at] : NULL;
 }
 
-static struct registration *
-covering(struct router *r, uint32_t iid, const struct router_addr *addr)
-{
-        uint32_t at = router_cache_find(r->registered, iid, addr, 1);
-        struct registration *g = at != ROUTER_CACHE_NONE ? &r->registration[at] : NULL;
-
-        return g != NULL && g->expires_ms > r->now_ms ? g : NULL;
-}
-
 static void
 forget(struct router *r, struct registration *g)
 {
@@ -42,6 +34,51 @@ forget(struct router *r, struct registration *g)
         g->used = false;
         g->next_free = r->registration_free;
         r->registration_free = at;
+}
+
+/* Whether the register, as of the newest block, still names the key that signed it. If not, it is gone. */
+static bool
+still_holds(struct router *r, struct registration *g)
+{
+        const struct router_ledger *l = &r->options.ledger;
+        struct router_owner owner;
+
+        if (g->site >= 0 || g->block == r->block)
+                return true;
+        if (l->owner(l->arg, g->eid.iid, &g->eid.addr, &owner) == LX_OK && router_eid_contains(&owner.eid, &g->eid) &&
+            memcmp(owner.key.b, g->key.b, LX_PUBKEY_LEN) == 0) { /* public */
+                g->block = r->block;
+                return true;
+        }
+        COUNT(r, taken_back);
+        forget(r, g);
+        return false;
+}
+
+static struct registration *
+covering(struct router *r, uint32_t iid, const struct router_addr *addr)
+{
+        for (;;) {
+                uint32_t at = router_cache_find(r->registered, iid, addr, 1);
+                struct registration *g = at != ROUTER_CACHE_NONE ? &r->registration[at] : NULL;
+
+                if (g == NULL || g->expires_ms <= r->now_ms)
+                        return NULL;
+                if (still_holds(r, g))
+                        return g;
+        }
+}
+
+bool
+server_recheck(struct router *r)
+{
+        for (unsigned i = 0; i < RECHECK_EACH && r->recheck_registration < r->registration_top; i++) {
+                struct registration *g = &r->registration[r->recheck_registration++];
+
+                if (g->used)
+                        (void)still_holds(r, g);
+        }
+        return r->recheck_registration < r->registration_top;
 }
 
 static struct registration *
@@ -240,6 +277,8 @@ take_signed(struct router *r, const struct router_at *from, const struct router_
                 return false;
         }
         old = exactly(r, &claim.record.eid);
+        if (old != NULL && !still_holds(r, old))
+                old = NULL;
         if (old != NULL && old->site < 0 && claim.sequence < old->sequence) {
                 COUNT(r, refused_stale);
                 return false;
@@ -258,6 +297,8 @@ take_signed(struct router *r, const struct router_at *from, const struct router_
         if (kept && (old = exactly(r, &claim.record.eid)) != NULL) {
                 old->from = *from;
                 old->hidden = *out_hidden;
+                old->key = owner.key;
+                old->block = r->block;
         }
         return kept;
 }

@@ -1,6 +1,8 @@
 #!/bin/bash
-# Four sites in network namespaces, three of them map-servers: they find each other, by EID and by name, sealed; one loses its router, one
-# moves; what is on the wire is dissected without a mark. Needs root.
+# Five sites in network namespaces, peers of one network of four validators and a full node, three of them map-servers. With
+# registers made after the start they find each other, by EID and by name, sealed; one moves, one goes behind a NAT, a
+# map-server dies, another takes its place; a prefix goes to another site, an EID is revoked; what is on the wire is
+# dissected without a mark. Needs root.
 set -eu
 [ "$(id -u)" = 0 ] && ip netns list >/dev/null 2>&1 || { echo "needs root and network namespaces"; exit 77; }
 [ -e /dev/net/tun ] || { echo "needs /dev/net/tun"; exit 77; }
@@ -17,9 +19,21 @@ cleanup() {
         rm -rf "$(dirname "$LAB")"
 }
 trap cleanup EXIT
-fail() { echo "FAIL: $*" >&2; tail -n 5 "$LAB"/*.log >&2; exit 1; }
+# within SECONDS CMD...: wait until it succeeds
+within() {
+        local end=$((SECONDS + $1))
+        shift
+        until "$@" >/dev/null 2>&1; do
+                [ "$SECONDS" -lt "$end" ] || return 1
+                read -rt 0.1 <> <(:) || true
+        done
+}
+# heard FROM ADDRESS...: one ping comes back (ping knows 4 from 6)
+heard() { lab exec "$1" ping -c 1 -W 2 "$2"; }
+quiet() { ! lab exec "$1" ping -c 1 -W 1 "$2" >/dev/null; }
+fail() { echo "FAIL: $*" >&2; for log in "$LAB"/*.log; do tail -n 3 "$log"; done >&2; exit 1; }
 
-lab up 4 || fail "up"
+lab up 5 || fail "up"
 if command -v tshark >/dev/null; then
         ip netns exec "$LAB_NAME-2" tshark -i eth0 -f 'udp port 4341 or udp port 4342' -w "$LAB/wire.pcap" >"$LAB/tshark.out" 2>&1 &
         capture=$!
@@ -48,35 +62,56 @@ assert ask(eid.reverse_pointer, 12, False).endswith(b'\x05site2\x02lx\x00')
 END
 lab exec 1 python3 "$LAB/ask.py" "$(lab eid 2)" || fail "names"
 
-# Site 4 moves while site 1 pings it every 10 ms: the silence is short.
-lab exec 1 ping -6 -i 0.01 -c 400 -W 1 "$(lab eid 4)" >"$LAB/ping" &
+# Site 5 moves while site 1 pings it every 10 ms: the silence is short.
+lab exec 1 ping -6 -i 0.01 -c 400 -W 1 "$(lab eid 5)" >"$LAB/ping" &
 pinging=$!
 read -rt 1 <> <(:) || true
-lab move 4 >/dev/null
+lab move 5 >/dev/null
 wait "$pinging" || true
 got=$(sed -n 's/.* \([0-9]*\) received.*/\1/p' "$LAB/ping")
 echo "move: $got of 400 pings came back"
 [ "$got" -ge 200 ] || fail "after the move $got of 400 came back"
-lab exec 3 ping -6 -q -c 3 -i 0.2 -W 2 "$(lab eid 4)" | grep -q ' 0% packet loss' || fail "site 4 is not found after the move"
+within 10 heard 3 "$(lab eid 5)" || fail "site 5 is not found after the move"
 
 # A map-server dies; a site that starts afresh, and knows nothing, finds the others.
 lab kill 1
-lab kill 4
-lab start 4
+lab kill 5
+lab start 5
 for i in 2 3; do
-        lab exec 4 ping -6 -q -c 3 -i 0.2 -W 3 "$(lab eid "$i")" | grep -q ' 0% packet loss' ||
-            fail "map-server 1 dead: 4 does not find $i"
+        within 15 heard 5 "$(lab eid "$i")" || fail "map-server 1 dead: 5 does not find $i"
 done
 lab start 1
-lab exec 1 ping -6 -c 20 -i 0.2 -W 2 "$(lab eid 2)" | grep -q 'bytes from' || fail "site 1 does not come back"
+within 15 heard 1 "$(lab eid 2)" || fail "site 1 does not come back"
 
-# Site 4 goes behind a NAT: it speaks first, and it is spoken to first by who never heard of it.
+# Another node takes the place of a map-server: the registrations follow.
+registered_at() { lab routes "$1" | grep -q "^$2.* registered "; }
+lab admit 4 || fail "admit"
+lab admit 1 0 || fail "dismiss"
+for i in 2 3 5; do
+        within 20 registered_at 4 "$(lab eid "$i")" || fail "site $i does not register at the new map-server"
+done
+
+# The prefix of site 4 goes to site 3.
+lab bind 4 3 || fail "bind"
+lab exec 3 ip addr add 10.88.4.1/32 dev lx0
+lab exec 4 ip addr del 10.88.4.1/32 dev lx0
+within 20 heard 1 10.88.4.1 || fail "the prefix does not follow its register"
+
+# Site 4 revokes its EID: who talked to it stops, and it gets nowhere.
+within 10 heard 2 "$(lab eid 4)" || fail "site 4 is not reached before it revokes"
+lab revoke 4 >/dev/null || fail "revoke"
+within 20 quiet 2 "$(lab eid 4)" || fail "a revoked EID is reached"
+quiet 4 "$(lab eid 2)" || fail "a revoked EID reaches others"
+[ "$(lab count 2 taken_back)" -gt 0 ] || fail "the mapping was not taken back"
+heard 2 "$(lab eid 3)" >/dev/null || fail "others suffer from it"
+
+# Site 5 goes behind a NAT: it speaks first, and it is spoken to first by who never heard of it.
 if command -v nft >/dev/null; then
-        lab nat 4
-        lab exec 4 ping -6 -c 20 -i 0.2 -W 2 "$(lab eid 3)" | grep -q 'bytes from' || fail "behind a NAT: 4 does not reach 3"
+        lab nat 5
+        within 15 heard 5 "$(lab eid 3)" || fail "behind a NAT: 5 does not reach 3"
         lab kill 2
         lab start 2
-        lab exec 2 ping -6 -c 20 -i 0.2 -W 3 "$(lab eid 4)" | grep -q 'bytes from' || fail "behind a NAT: 2 does not reach 4"
+        within 20 heard 2 "$(lab eid 5)" || fail "behind a NAT: 2 does not reach 5"
 fi
 
 # The counters are served, and what is on the wire has no mark.

@@ -59,6 +59,11 @@ struct net {
         uint64_t messages, bytes, control_bytes;
         struct router_addr cut;       /* nothing arrives here */
         bool sealed, refuse_header;
+        /* what the ledger says besides: changes count from the next net_block */
+        bool revoked[NET_MAX];        /* site N's EID has no key */
+        unsigned holder[NET_MAX];     /* the site that 10.N.0.0/16 is bound to */
+        int part[NET_MAX];            /* the site that 10.N.128.0/17 was delegated to; -1: none */
+        uint32_t serving;             /* bit N: site N has an admitted node register */
         unsigned homes;
         uint64_t tip_ms;
         /* looks at everything that is sent; may change or copy it */
@@ -98,28 +103,41 @@ net_parse(const char *text)
 
 /* ---- the ledger --------------------------------------------------------------------------------- */
 
+/* The site whose EID stands behind @addr; NET_MAX: nobody. */
+static inline unsigned
+net_holder(const struct net *net, const struct router_addr *addr, struct router_eid *out)
+{
+        unsigned n = addr->b[1];
+
+        for (unsigned i = 0; i < net->count; i++)
+                if (router_addr_eq(addr, &net->site[i].id.eid)) {
+                        *out = router_eid_host(0, addr);
+                        return i;
+                }
+        if (addr->family != 4 || addr->b[0] != 10 || n >= net->count)
+                return NET_MAX;
+        *out = (struct router_eid){.bits = 16, .addr = net_addr("10.%u.0.0", n)};
+        if (addr->b[2] < 128 || net->part[n] < 0)
+                return net->holder[n];
+        *out = (struct router_eid){.bits = 17, .addr = net_addr("10.%u.128.0", n)};
+        return (unsigned)net->part[n];
+}
+
 /* fd00::N/128 is site N's, and 10.N.0.0/16; the rest of fd00::/112 has nobody. */
 static inline enum lx_err
 net_owner(void *arg, uint32_t iid, const struct router_addr *addr, struct router_owner *out)
 {
         struct net *net = arg;
+        struct router_eid eid = router_eid_host(iid, addr);
+        unsigned holder = iid == 0 ? net_holder(net, addr, &eid) : NET_MAX;
 
-        *out = (struct router_owner){.eid = router_eid_host(iid, addr), .ttl_min = 60, .sealed = net->sealed};
-        if (iid != 0)
+        *out = (struct router_owner){.eid = eid, .ttl_min = 60, .sealed = net->sealed};
+        if (holder == NET_MAX || net->revoked[holder])
                 return LX_ERR_ABSENT;
-        for (unsigned i = 0; i < net->count; i++) {
-                const struct site *s = &net->site[i];
-                struct router_eid v4 = {.bits = 16, .addr = net_addr("10.%u.0.0", i)};
-
-                if (router_addr_eq(addr, &s->id.eid) || router_eid_covers(&v4, 0, addr)) {
-                        out->reg = unit_hash(1000 + i + (addr->family == 4 ? 100 : 0));
-                        out->eid = addr->family == 4 ? v4 : router_eid_host(0, &s->id.eid);
-                        out->host = s->id.eid;
-                        out->key = s->key;
-                        return LX_OK;
-                }
-        }
-        return LX_ERR_ABSENT;
+        out->reg = unit_hash(1000 + eid.bits * 100u + eid.addr.b[eid.bits == 128 ? 15 : 1]);
+        out->host = net->site[holder].id.eid;
+        out->key = net->site[holder].key;
+        return LX_OK;
 }
 
 static inline bool
@@ -147,8 +165,9 @@ net_nodes(void *arg, struct router_node *out, size_t max)
         struct net *net = arg;
         size_t n = 0;
 
-        for (unsigned i = 0; i < net->servers && n < max; i++)
-                out[n++] = (struct router_node){unit_hash(50 + i), {net_addr("192.0.2.%u", i + 1), ROUTER_PORT_CONTROL}};
+        for (unsigned i = 0; i < net->count && n < max; i++)
+                if ((net->serving >> i & 1) != 0)
+                        out[n++] = (struct router_node){unit_hash(50 + i), {net_addr("192.0.2.%u", i + 1), ROUTER_PORT_CONTROL}};
         return n;
 }
 
@@ -218,6 +237,7 @@ net_deliver(void *arg, uint8_t *packet, size_t len)
 {
         struct site *s = arg;
         struct router_packet p;
+        struct router_eid eid;
 
         ck_assert(router_packet_parse(packet, len, &p));
         memcpy(s->last, packet, len);
@@ -227,7 +247,8 @@ net_deliver(void *arg, uint8_t *packet, size_t len)
                 return;
         }
         /* nothing is ever delivered to whom it does not belong, nor from whom it does not */
-        ck_assert(router_addr_eq(&p.dest, &s->id.eid) || (p.dest.family == 4 && p.dest.b[1] == s->number));
+        ck_assert_uint_eq(net_holder(s->net, &p.dest, &eid), s->number);
+        ck_assert(!s->net->revoked[s->number]);
         s->got++;
         s->got_bytes += len;
         s->got_from[p.source.family == 4 ? p.source.b[1] : p.source.b[15] - 1]++;
@@ -283,12 +304,14 @@ net_new(unsigned count, unsigned servers, uint64_t seed)
         struct net *net = lx_alloc(sizeof(*net));
 
         *net = (struct net){.now_ms = 1000000, .seed = seed, .count = count, .servers = servers, .delay_ms = 1,
-            .sealed = true, .tip_ms = 5000};
+            .sealed = true, .tip_ms = 5000, .serving = (1u << servers) - 1};
         for (unsigned i = 0; i < count; i++) {
                 struct site *s = &net->site[i];
 
                 s->net = net;
                 s->number = i;
+                net->holder[i] = i;
+                net->part[i] = -1;
                 s->rloc = net_addr("192.0.2.%u", i + 1);
                 s->id.eid = net_addr("fd00::%x", i + 1);
                 memset(s->id.sign, 1 + (int)i, 32);
@@ -391,6 +414,25 @@ net_ping(struct net *net, unsigned from, unsigned to, unsigned family)
         }
         len = net_packet(&a, &b, 100, bytes);
         router_tun_input(net->site[from].router, net->now_ms, 0, bytes, len);
+}
+
+/* A new block: what changed in the ledger is known to all. */
+static inline void
+net_block(struct net *net)
+{
+        for (unsigned i = 0; i < net->count; i++) {
+                struct router_prefix prefix[2 * NET_MAX];
+                size_t n = 0;
+
+                for (unsigned k = 0; k < net->count; k++) {
+                        if (net->holder[k] == i)
+                                prefix[n++] = (struct router_prefix){{.bits = 16, .addr = net_addr("10.%u.0.0", k)}, 0};
+                        if (net->part[k] == (int)i)
+                                prefix[n++] = (struct router_prefix){{.bits = 17, .addr = net_addr("10.%u.128.0", k)}, 0};
+                }
+                router_set_prefixes(net->site[i].router, net->now_ms, prefix, n);
+                router_new_block(net->site[i].router, net->now_ms);
+        }
 }
 
 static inline const struct router_counters *

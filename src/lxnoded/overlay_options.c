@@ -1,0 +1,279 @@
+/* lxnoded/overlay_options.c - the router's options and the files that they name. */
+#include "config.h"
+#include "lxnoded/overlay_int.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "crypto/hash.h"
+#include "crypto/secret.h"
+#include "crypto/tags.h"
+#include "keys/keyfile.h"
+#include "lxnoded/setup.h"
+#include "sigchain/apply.h"
+
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNTER_STEP (1ull << 20) /* handshakes that one start may make */
+
+static const struct lx_hash_ops *
+ops(void)
+{
+        return &lx_crypto_ops()->hash;
+}
+
+/* ---- options ------------------------------------------------------------------------------------- */
+
+/* The parts of a comma-separated list, one after the other into @item. */
+static bool
+next_item(const char **list, char item[128])
+{
+        size_t len;
+
+        while (*list != NULL && (**list == ',' || **list == ' '))
+                ++*list;
+        if (*list == NULL || **list == '\0')
+                return false;
+        len = strcspn(*list, ", ");
+        (void)snprintf(item, 128, "%.*s", len < 127 ? (int)len : 127, *list);
+        *list += len;
+        return true;
+}
+
+static enum lx_err
+read_identity(struct overlay *o, const char *path, struct router_options *out, struct lx_why *why)
+{
+        struct router_identity *id = &out->identity[out->identity_count];
+        struct keys_file key = {0};
+        struct lx_hash seal;
+        enum lx_err err;
+
+        if (out->identity_count == ROUTER_IDENTITIES_MAX) {
+                lx_why_set(why, "router-eid: at most %d EIDs", ROUTER_IDENTITIES_MAX);
+                return LX_ERR_USAGE;
+        }
+        err = keys_file_load(path, &key, why);
+        if (err != LX_OK)
+                return err;
+        id->eid.family = 6;
+        sigchain_eid_derive(ops(), ledger_genesis(o->ledger)->eid_prefix, ledger_chain_id(o->ledger), 0,
+            &key.public, id->eid.b);
+        memcpy(id->sign, key.secret.p, sizeof(id->sign));
+        lx_blake2b_keyed(&LX_TAG_KEY, key.secret.p, key.secret.len, "seal", 4, &seal);
+        memcpy(id->seal, seal.b, sizeof(id->seal));
+        lx_wipe(&seal, sizeof(seal));
+        keys_file_clear(&key);
+        out->identity_count++;
+        return LX_OK;
+}
+
+/* Addresses of this machine that others may reach: global ones, not of the device. */
+static size_t
+own_addresses(const char *tun, struct router_addr *out, size_t max)
+{
+        struct ifaddrs *all = NULL;
+        size_t count = 0;
+
+        if (getifaddrs(&all) != 0)
+                return 0;
+        for (struct ifaddrs *a = all; a != NULL && count < max; a = a->ifa_next) {
+                struct router_addr addr = {0};
+
+                if (a->ifa_addr == NULL || (a->ifa_flags & IFF_LOOPBACK) != 0 || (a->ifa_flags & IFF_RUNNING) == 0 ||
+                    (tun != NULL && strcmp(a->ifa_name, tun) == 0))
+                        continue;
+                if (a->ifa_addr->sa_family == AF_INET) {
+                        addr.family = 4;
+                        memcpy(addr.b, &((struct sockaddr_in *)(void *)a->ifa_addr)->sin_addr, 4);
+                } else if (a->ifa_addr->sa_family == AF_INET6) {
+                        addr.family = 6;
+                        memcpy(addr.b, &((struct sockaddr_in6 *)(void *)a->ifa_addr)->sin6_addr, 16);
+                        if (addr.b[0] == 0xfe && (addr.b[1] & 0xc0) == 0x80)
+                                continue;
+                } else {
+                        continue;
+                }
+                out[count++] = addr;
+        }
+        freeifaddrs(all);
+        return count;
+}
+
+static size_t
+addresses(void *arg, struct router_addr *out, size_t max)
+{
+        return own_addresses(((struct overlay *)arg)->conf->router_tun, out, max);
+}
+
+static enum lx_err
+read_rlocs(const struct node_conf *conf, struct router_options *out, struct lx_why *why)
+{
+        const char *list = conf->router_rloc;
+        char item[128];
+
+        if (list == NULL)
+                out->rloc_count = own_addresses(conf->router_tun, out->rloc, ROUTER_LOCAL_RLOCS_MAX);
+        while (next_item(&list, item)) {
+                if (out->rloc_count == ROUTER_LOCAL_RLOCS_MAX ||
+                    !router_addr_parse(item, &out->rloc[out->rloc_count])) {
+                        lx_why_set(why, "router-rloc: \"%.60s\" is no address, or there are more than %d", item,
+                            ROUTER_LOCAL_RLOCS_MAX);
+                        return LX_ERR_USAGE;
+                }
+                out->rloc_count++;
+        }
+        return LX_OK;
+}
+
+static enum lx_err
+read_plain(const struct node_conf *conf, struct router_options *out, struct lx_why *why)
+{
+        const char *list = conf->router_plain_from;
+        char item[128];
+
+        while (next_item(&list, item)) {
+                if (out->plain_count == ROUTER_PLAIN_MAX ||
+                    !router_eid_parse(item, &out->plain_from[out->plain_count])) {
+                        lx_why_set(why, "router-plain-from: \"%.60s\" is no prefix, or there are more than %d", item,
+                            ROUTER_PLAIN_MAX);
+                        return LX_ERR_USAGE;
+                }
+                out->plain_count++;
+        }
+        return LX_OK;
+}
+
+/* "PREFIX KEY-ID sha256|sha1 KEY [random-nonces]" */
+static enum lx_err
+read_site(char *line, struct router_site *out)
+{
+        static const char blanks[] = " \t\n";
+        char *rest, *prefix = strtok_r(line, blanks, &rest), *id = strtok_r(NULL, blanks, &rest),
+             *alg = strtok_r(NULL, blanks, &rest), *key = strtok_r(NULL, blanks, &rest),
+             *more = strtok_r(NULL, blanks, &rest), *end;
+        unsigned long number;
+
+        if (key == NULL || !router_eid_parse(prefix, &out->eid) || strlen(key) > sizeof(out->key))
+                return LX_ERR_FORMAT;
+        number = strtoul(id, &end, 10);
+        if (*end != '\0' || number > 255)
+                return LX_ERR_FORMAT;
+        out->key_id = (uint8_t)number;
+        if (strcmp(alg, "sha256") == 0)
+                out->alg = ROUTER_ALG_SHA256_128;
+        else if (strcmp(alg, "sha1") == 0)
+                out->alg = ROUTER_ALG_SHA1_96;
+        else
+                return LX_ERR_FORMAT;
+        out->key_len = (uint8_t)strlen(key);
+        memcpy(out->key, key, out->key_len);
+        out->random_nonces = more != NULL && strcmp(more, "random-nonces") == 0;
+        return more == NULL || out->random_nonces ? LX_OK : LX_ERR_FORMAT;
+}
+
+static enum lx_err
+read_sites(const struct node_conf *conf, struct router_options *out, struct lx_why *why)
+{
+        struct lx_buf text = {0};
+        char *line, *rest;
+        unsigned number = 0;
+        enum lx_err err;
+
+        if (conf->router_site == NULL)
+                return LX_OK;
+        err = lx_file_read(conf->router_site, 1u << 16, &text, why);
+        if (err != LX_OK)
+                return err;
+        (void)lx_buf_str(&text);
+        for (rest = (char *)text.p; err == LX_OK && (line = strsep(&rest, "\n")) != NULL;) {
+                number++;
+                line[strcspn(line, "#")] = '\0';
+                if (line[strspn(line, " \t")] == '\0')
+                        continue;
+                if (out->site_count == ROUTER_SITES_MAX || read_site(line, &out->site[out->site_count]) != LX_OK) {
+                        lx_why_set(why, "%s line %u is not \"PREFIX KEY-ID sha256|sha1 KEY [random-nonces]\", or one "
+                            "too many", conf->router_site, number);
+                        err = LX_ERR_USAGE;
+                }
+                out->site_count++;
+        }
+        lx_wipe(text.p, text.len);
+        lx_buf_clear(&text);
+        return err;
+}
+
+/* The counter of handshakes: what is on disk is always higher than what was used. */
+static enum lx_err
+take_counter(const struct node_conf *conf, uint64_t *out, struct lx_why *why)
+{
+        char *path = setup_path(conf, "router.counter"), text[32];
+        struct lx_buf buf = {0};
+        uint64_t counter = COUNTER_STEP;
+        int len;
+        enum lx_err err = lx_file_read(path, sizeof(text), &buf, NULL);
+
+        if (err == LX_OK)
+                counter = strtoull(lx_buf_str(&buf), NULL, 10);
+        if (err == LX_OK || err == LX_ERR_ABSENT) {
+                len = snprintf(text, sizeof(text), "%llu\n", (unsigned long long)(counter + COUNTER_STEP));
+                err = lx_file_write(path, text, (size_t)len, 0600, why);
+        }
+        *out = counter;
+        lx_buf_clear(&buf);
+        lx_free(path);
+        return err;
+}
+
+static void
+read_routes(struct overlay *o, struct router_io_options *out)
+{
+        const struct sigchain_genesis *g = ledger_genesis(o->ledger);
+        struct router_eid *route = &out->route[out->route_count++];
+
+        *route = (struct router_eid){.bits = 32, .addr = {.family = 6}};
+        memcpy(route->addr.b, g->eid_prefix, 4);
+        for (size_t i = 0; i < g->root_count && out->route_count < ROUTER_ROUTES_MAX; i++) {
+                route = &out->route[out->route_count++];
+                *route = (struct router_eid){.bits = g->root[i].bits, .addr = {.family = g->root[i].family}};
+                memcpy(route->addr.b, g->root[i].prefix, 16);
+        }
+}
+
+enum lx_err
+overlay_read_options(struct overlay *o, struct router_io_options *out, struct lx_why *why)
+{
+        const struct node_conf *conf = o->conf;
+        struct router_options *m = &out->router;
+        const char *list = conf->router_eid;
+        char item[128];
+        enum lx_err err = LX_OK;
+
+        *m = (struct router_options){.ledger = overlay_questions(o), .serve = true};
+        while (err == LX_OK && next_item(&list, item))
+                err = read_identity(o, item, m, why);
+        if (err == LX_OK)
+                err = read_rlocs(conf, m, why);
+        if (err == LX_OK)
+                err = read_plain(conf, m, why);
+        if (err == LX_OK)
+                err = read_sites(conf, m, why);
+        if (err == LX_OK)
+                err = take_counter(conf, &m->counter, why);
+        for (size_t i = 0; i < m->identity_count; i++)
+                overlay_eid_address(m->identity[i].iid, &m->identity[i].eid, &o->identity[i]);
+        o->identity_count = m->identity_count;
+        o->scanned = false;
+        overlay_refresh(o);
+        m->prefix_count = overlay_prefixes(o, m->prefix, ROUTER_PREFIXES_MAX);
+        read_routes(o, out);
+        out->tun = conf->router_tun != NULL && strcmp(conf->router_tun, "none") != 0 ? conf->router_tun : NULL;
+        out->woken = overlay_refresh;
+        out->prefixes = overlay_prefixes;
+        out->addresses = conf->router_rloc == NULL ? addresses : NULL;
+        out->woken_arg = o;
+        return err;
+}
