@@ -229,13 +229,17 @@ router_free(struct router *router)
 void
 router_tick(struct router *router, uint64_t now_ms)
 {
+        bool more;
+
         router->now_ms = now_ms;
         router->deadline_ms = UINT64_MAX;
         announce_tick(router);
         resolve_tick(router);
         peer_tick(router);
         server_tick(router);
-        if (resolve_recheck(router) | server_recheck(router))
+        more = resolve_recheck(router);
+        more |= server_recheck(router);
+        if (more)
                 router_wish(router, now_ms + RECHECK_MS);
 }
 
