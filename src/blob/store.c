@@ -1,6 +1,6 @@
 /* blob/store.c - see blob/store.h. */
 #include "config.h"
-#include "blob/store.h"
+#include "blob/store_int.h"
 
 #include "base/assert.h"
 #include "base/clock.h"
@@ -17,45 +17,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PATH_BYTES 4096
-#define COPY_BYTES (256u * 1024)
-#define OPEN_MAX_KEPT 8 /* files kept open for reading */
-
-struct stage {
-        bool used;
-        unsigned kind;
-        struct lx_hash root;
-        uint64_t total, have;
-        uint64_t last_ms;
-        int fd;
-        char path[PATH_BYTES];
-};
-
-/* A published blob that is open for reading; nothing is ever written to it. */
-struct kept {
-        int fd; /* 0: the slot is free (a store opens other files first) */
-        unsigned kind;
-        struct lx_hash root;
-        uint64_t len;
-        unsigned readers;
-        bool removed;  /* closed by its last reader */
-        uint64_t used; /* when, by the clock of look-ups */
-};
-
-struct blob_store {
-        char dir[PATH_BYTES - 512];
-        const struct blob_kind *kinds;
-        size_t kind_count;
-        struct stage stage[BLOB_STAGES_MAX];
-        uint64_t staged_bytes;
-        uint64_t number; /* of uploads, for names */
-        _Atomic uint64_t count, bytes;
-        pthread_mutex_t lock; /* over what follows */
-        struct kept kept[OPEN_MAX_KEPT];
-        uint64_t clock;
-        uint64_t removals; /* blobs removed so far */
-};
-
 /* Called with the lock, or by the last owner. */
 static void
 close_kept(struct kept *k)
@@ -64,8 +25,8 @@ close_kept(struct kept *k)
         *k = (struct kept){0};
 }
 
-static enum lx_err
-fail(struct lx_why *why, const char *what, const char *path)
+enum lx_err
+blob_fail(struct lx_why *why, const char *what, const char *path)
 {
         int e = errno;
 
@@ -73,8 +34,7 @@ fail(struct lx_why *why, const char *what, const char *path)
         return lx_err_from_errno(e);
 }
 
-/* The directory, and the path, of a published blob. */
-static void
+void
 blob_path(const struct blob_store *store, unsigned kind, const struct lx_hash *root,
     char dir[PATH_BYTES], char path[PATH_BYTES])
 {
@@ -110,6 +70,7 @@ blob_open(const char *dir, const struct blob_kind *kinds, size_t kind_count,
         char path[PATH_BYTES];
         enum lx_err err = LX_OK;
 
+        pthread_mutex_init(&store->names, NULL);
         pthread_mutex_init(&store->lock, NULL);
         store->kinds = kinds;
         store->kind_count = kind_count;
@@ -133,27 +94,17 @@ blob_open(const char *dir, const struct blob_kind *kinds, size_t kind_count,
         return LX_OK;
 }
 
-static void
-drop_stage(struct blob_store *store, struct stage *stage)
-{
-        if (!stage->used)
-                return;
-        close(stage->fd);
-        unlink(stage->path);
-        store->staged_bytes -= stage->total;
-        stage->used = false;
-}
-
 void
 blob_close(struct blob_store *store)
 {
         if (store == NULL)
                 return;
         for (size_t i = 0; i < BLOB_STAGES_MAX; i++)
-                drop_stage(store, &store->stage[i]);
+                blob_upload_free(store->stage[i]);
         for (size_t i = 0; i < OPEN_MAX_KEPT; i++)
                 if (store->kept[i].fd != 0)
                         close_kept(&store->kept[i]);
+        pthread_mutex_destroy(&store->names);
         pthread_mutex_destroy(&store->lock);
         lx_free(store);
 }
@@ -171,223 +122,6 @@ blob_has(struct blob_store *store, unsigned kind, const struct lx_hash *root, ui
         if (out_len != NULL)
                 *out_len = (uint64_t)st.st_size;
         return true;
-}
-
-/* ---- uploads ---------------------------------------------------------------------------------- */
-
-static struct stage *
-find_stage(struct blob_store *store, unsigned kind, const struct lx_hash *root)
-{
-        for (size_t i = 0; i < BLOB_STAGES_MAX; i++) {
-                struct stage *s = &store->stage[i];
-
-                if (s->used && s->kind == kind && lx_hash_eq(&s->root, root))
-                        return s;
-        }
-        return NULL;
-}
-
-static enum lx_err
-new_stage(struct blob_store *store, unsigned kind, const struct lx_hash *root, uint64_t total,
-    struct stage **out_stage, struct lx_why *why)
-{
-        struct stage *stage = NULL;
-
-        if (total > store->kinds[kind].max_len) {
-                lx_why_set(why, "a %s has at most %llu bytes, not %llu", store->kinds[kind].name,
-                    (unsigned long long)store->kinds[kind].max_len, (unsigned long long)total);
-                return LX_ERR_RANGE;
-        }
-        for (size_t i = 0; i < BLOB_STAGES_MAX && stage == NULL; i++)
-                if (!store->stage[i].used)
-                        stage = &store->stage[i];
-        if (stage == NULL || store->staged_bytes + total > BLOB_STAGED_BYTES_MAX) {
-                lx_why_set(why, "too many uploads are going on: try again later");
-                return LX_ERR_LIMIT;
-        }
-        *stage = (struct stage){.kind = kind, .root = *root, .total = total};
-        snprintf(stage->path, sizeof(stage->path), "%s/stage.%llu", store->dir,
-            (unsigned long long)store->number++);
-        stage->fd = open(stage->path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (stage->fd < 0)
-                return fail(why, "create", stage->path);
-        stage->used = true;
-        store->staged_bytes += total;
-        *out_stage = stage;
-        return LX_OK;
-}
-
-static enum lx_err
-write_at(
-    int fd, const char *path, const uint8_t *bytes, size_t len, uint64_t offset, struct lx_why *why)
-{
-        while (len > 0) {
-                ssize_t n = pwrite(fd, bytes, len, (off_t)offset);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return fail(why, "write", path);
-                bytes += n;
-                offset += (uint64_t)n;
-                len -= (size_t)n;
-        }
-        return LX_OK;
-}
-
-/* Check, fsync, rename, fsync the directory. The stage is gone afterwards. */
-static enum lx_err
-publish(struct blob_store *store, struct stage *stage, struct lx_why *why)
-{
-        char dir[PATH_BYTES], path[PATH_BYTES];
-        enum lx_err err =
-            store->kinds[stage->kind].check(stage->fd, stage->total, &stage->root, why);
-
-        blob_path(store, stage->kind, &stage->root, dir, path);
-        if (err == LX_OK && fsync(stage->fd) != 0)
-                err = fail(why, "fsync", stage->path);
-        if (err == LX_OK && mkdir(dir, 0700) != 0 && errno != EEXIST)
-                err = fail(why, "make directory", dir);
-        if (err == LX_OK && rename(stage->path, path) != 0)
-                err = fail(why, "rename to", path);
-        if (err == LX_OK)
-                err = lx_file_sync_dir(dir, why);
-        if (err == LX_OK) {
-                snprintf(dir, sizeof(dir), "%s/%s", store->dir, store->kinds[stage->kind].name);
-                err = lx_file_sync_dir(dir, why);
-        }
-        /* A name that a crash could take back must not be found. */
-        if (err != LX_OK)
-                unlink(path);
-        if (err == LX_OK) {
-                store->count++;
-                store->bytes += stage->total;
-        }
-        drop_stage(store, stage);
-        return err;
-}
-
-static enum lx_err
-begin_part(struct blob_store *store, unsigned kind, const struct lx_hash *root, uint64_t total,
-    uint64_t offset, struct stage **out_stage, struct lx_why *why)
-{
-        struct stage *stage = find_stage(store, kind, root);
-
-        if (offset == 0) {
-                if (stage != NULL)
-                        drop_stage(store, stage);
-                return new_stage(store, kind, root, total, out_stage, why);
-        }
-        if (stage == NULL || stage->have != offset || stage->total != total) {
-                lx_why_set(why, "the next part of this upload starts at offset %llu, not %llu",
-                    stage != NULL && stage->total == total ? (unsigned long long)stage->have : 0ull,
-                    (unsigned long long)offset);
-                return LX_ERR_SEQUENCE;
-        }
-        *out_stage = stage;
-        return LX_OK;
-}
-
-enum lx_err
-blob_put_part(struct blob_store *store, unsigned kind, const struct lx_hash *root, uint64_t total,
-    uint64_t offset, const void *bytes, size_t len, uint64_t now_ms, bool *out_done,
-    struct lx_why *why)
-{
-        struct stage *stage;
-        enum lx_err err;
-
-        lx_assert(kind < store->kind_count);
-        *out_done = blob_has(store, kind, root, NULL);
-        if (*out_done)
-                return LX_OK;
-        if (offset > total || len > total - offset) {
-                lx_why_set(why, "the part reaches beyond the upload's %llu bytes",
-                    (unsigned long long)total);
-                return LX_ERR_RANGE;
-        }
-        err = begin_part(store, kind, root, total, offset, &stage, why);
-        if (err != LX_OK)
-                return err;
-        err = write_at(stage->fd, stage->path, bytes, len, offset, why);
-        if (err != LX_OK) {
-                drop_stage(store, stage);
-                return err;
-        }
-        stage->have += len;
-        stage->last_ms = now_ms;
-        if (stage->have < total)
-                return LX_OK;
-        err = publish(store, stage, why);
-        *out_done = err == LX_OK;
-        return err;
-}
-
-enum lx_err
-blob_put(struct blob_store *store, unsigned kind, const struct lx_hash *root, const void *bytes,
-    size_t len, struct lx_why *why)
-{
-        bool done;
-
-        return blob_put_part(store, kind, root, len, 0, bytes, len, lx_clock_now_ms(), &done, why);
-}
-
-/* Copy @len bytes of @from to the start of @to. */
-static enum lx_err
-copy_bytes(int from, int to, const char *path, uint64_t len, struct lx_why *why)
-{
-        uint8_t *chunk = lx_alloc(COPY_BYTES);
-        enum lx_err err = LX_OK;
-
-        for (uint64_t at = 0; at < len && err == LX_OK;) {
-                size_t want = len - at < COPY_BYTES ? (size_t)(len - at) : COPY_BYTES;
-                ssize_t n = pread(from, chunk, want, (off_t)at);
-
-                if (n <= 0)
-                        err = n < 0 ? fail(why, "read", path) : LX_ERR_CORRUPT;
-                else
-                        err = write_at(to, path, chunk, (size_t)n, at, why);
-                at += n > 0 ? (uint64_t)n : 0;
-        }
-        lx_free(chunk);
-        return err;
-}
-
-enum lx_err
-blob_put_patched(struct blob_store *store, unsigned kind, const struct lx_hash *base,
-    const struct lx_hash *root, uint64_t total, uint64_t offset, const void *bytes, size_t len,
-    struct lx_why *why)
-{
-        char dir[PATH_BYTES], path[PATH_BYTES];
-        struct stage *stage;
-        uint64_t base_len, keep;
-        enum lx_err err;
-        int fd;
-
-        if (blob_has(store, kind, root, NULL))
-                return LX_OK;
-        if (!blob_has(store, kind, base, &base_len)) {
-                lx_why_set(
-                    why, "the %s that is to be changed is not here", store->kinds[kind].name);
-                return LX_ERR_ABSENT;
-        }
-        keep = base_len < total ? base_len : total;
-        if (offset > keep || len > total - offset || (keep < total && offset + len != total))
-                return LX_ERR_RANGE;
-        err = begin_part(store, kind, root, total, 0, &stage, why);
-        if (err != LX_OK)
-                return err;
-        blob_path(store, kind, base, dir, path);
-        fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-        err = fd < 0 ? fail(why, "open", path) : copy_bytes(fd, stage->fd, path, keep, why);
-        if (fd >= 0)
-                close(fd);
-        if (err == LX_OK)
-                err = write_at(stage->fd, stage->path, bytes, len, offset, why);
-        if (err != LX_OK) {
-                drop_stage(store, stage);
-                return err;
-        }
-        return publish(store, stage, why);
 }
 
 /* ---- reading ---------------------------------------------------------------------------------- */
@@ -628,14 +362,6 @@ blob_walk(struct blob_store *store, unsigned kind,
         return LX_OK;
 }
 
-void
-blob_tick(struct blob_store *store, uint64_t now_ms)
-{
-        for (size_t i = 0; i < BLOB_STAGES_MAX; i++)
-                if (store->stage[i].used && now_ms - store->stage[i].last_ms > BLOB_STAGE_AGE_MS)
-                        drop_stage(store, &store->stage[i]);
-}
-
 struct backup {
         struct blob_store *store;
         unsigned kind;
@@ -656,13 +382,13 @@ link_or_copy(const char *from, const char *to, struct lx_why *why)
                 return LX_OK;
         in = open(from, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
         if (in < 0)
-                return fail(why, "open", from);
+                return blob_fail(why, "open", from);
         out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-        err = out < 0               ? fail(why, "create", to)
-              : fstat(in, &st) != 0 ? fail(why, "look at", from)
-                                    : copy_bytes(in, out, to, (uint64_t)st.st_size, why);
+        err = out < 0               ? blob_fail(why, "create", to)
+              : fstat(in, &st) != 0 ? blob_fail(why, "look at", from)
+                                    : blob_copy_bytes(in, out, to, (uint64_t)st.st_size, why);
         if (err == LX_OK && fsync(out) != 0)
-                err = fail(why, "fsync", to);
+                err = blob_fail(why, "fsync", to);
         close(in);
         if (out >= 0)
                 close(out);
@@ -714,7 +440,6 @@ blob_backup(struct blob_store *store, const char *to, struct lx_why *why)
 void
 blob_get_stats(const struct blob_store *store, struct blob_stats *out_stats)
 {
-        *out_stats = (struct blob_stats){.count = store->count, .bytes = store->bytes};
-        for (size_t i = 0; i < BLOB_STAGES_MAX; i++)
-                out_stats->staged += store->stage[i].used;
+        *out_stats = (struct blob_stats){
+            .count = store->count, .bytes = store->bytes, .staged = store->staged};
 }

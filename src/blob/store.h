@@ -8,7 +8,8 @@
  * the caller hands in the function.
  * Staged uploads are bounded in number, bytes and age; whoever stops gets a clear error and may
  * begin again. Files are opened without following links.
- * Threads: uploads on one thread; blob_has and blob_read from any thread. Spec: doc/blob.md.
+ * Threads: uploads begin and grow on one thread; blob_publish, blob_has and blob_read from any thread.
+ * Spec: doc/blob.md.
  */
 #ifndef LX_BLOB_STORE_H
 #define LX_BLOB_STORE_H
@@ -17,6 +18,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/why.h"
+#include "base/wire.h"
 
 #define BLOB_STAGES_MAX 64                    /* uploads at the same time */
 #define BLOB_STAGE_AGE_MS (10ull * 60 * 1000) /* without a write: dropped */
@@ -30,11 +32,12 @@ struct blob_kind {
 };
 
 struct blob_store;
+struct blob_upload; /* one that is complete, and not yet checked */
 
 /** Open <@dir>/blob, making it when missing; leftovers of uploads are removed. @kinds: static. */
 LX_MUST_CHECK enum lx_err blob_open(const char *dir, const struct blob_kind *kinds,
     size_t kind_count, struct blob_store **out_store, struct lx_why *why);
-/** Close; drops staged uploads. NULL is fine. */
+/** Close; drops uploads that are not complete (the others must be published before). NULL is fine. */
 void blob_close(struct blob_store *store);
 
 /** Whether it is there, and its length (@out_len may be NULL). */
@@ -43,26 +46,32 @@ blob_has(struct blob_store *store, unsigned kind, const struct lx_hash *root, ui
 
 /**
  * Bytes [@offset, @offset + @len) of the upload of (@kind, @root), @total bytes long. Parts come in
- * order (LX_ERR_SEQUENCE names the expected offset); offset 0 begins anew. The last part checks,
- * fsyncs and publishes: *@out_done. Something already there answers done at once.
- * Returns LX_OK, LX_ERR_RANGE, LX_ERR_LIMIT, LX_ERR_SEQUENCE, LX_ERR_PROOF (it is not what the root
- * names), LX_ERR_FORMAT, LX_ERR_FULL, LX_ERR_IO.
+ * order (LX_ERR_SEQUENCE names the expected offset); offset 0 begins anew. With the last part *@out_whole is the
+ * upload, which the caller must hand to blob_publish; else NULL. *@out_done: it is there already.
+ * Returns LX_OK, LX_ERR_RANGE, LX_ERR_LIMIT, LX_ERR_SEQUENCE, LX_ERR_FULL, LX_ERR_IO.
  */
 LX_MUST_CHECK enum lx_err blob_put_part(struct blob_store *store, unsigned kind,
     const struct lx_hash *root, uint64_t total, uint64_t offset, const void *bytes, size_t len,
-    uint64_t now_ms, bool *out_done, struct lx_why *why);
-
-/** A whole blob at once. */
-LX_MUST_CHECK enum lx_err blob_put(struct blob_store *store, unsigned kind,
-    const struct lx_hash *root, const void *bytes, size_t len, struct lx_why *why);
+    uint64_t now_ms, bool *out_done, struct blob_upload **out_whole, struct lx_why *why);
 
 /**
- * A new blob made from the one named @base by replacing the @len bytes at @offset (within it, or
- * growing it at the end), cut to @total bytes; named and checked as @root.
+ * A new blob made from the one named @base by replacing @bytes at @offset (within it, or growing it at the end),
+ * cut to @total bytes; named and checked as @root. Results as of blob_put_part; @bytes must stay until
+ * blob_publish.
  */
-LX_MUST_CHECK enum lx_err blob_put_patched(struct blob_store *store, unsigned kind,
+LX_MUST_CHECK enum lx_err blob_patch(struct blob_store *store, unsigned kind,
     const struct lx_hash *base, const struct lx_hash *root, uint64_t total, uint64_t offset,
-    const void *bytes, size_t len, struct lx_why *why);
+    struct lx_span bytes, bool *out_done, struct blob_upload **out_whole, struct lx_why *why);
+
+/**
+ * Check, fsync and name a complete upload; it is gone afterwards. Slow: for worker threads.
+ * Returns LX_OK, LX_ERR_PROOF (it is not what the root names), LX_ERR_FORMAT, LX_ERR_FULL, LX_ERR_IO.
+ */
+LX_MUST_CHECK enum lx_err blob_publish(struct blob_upload *upload, struct lx_why *why);
+
+/** A whole blob at once, published. */
+LX_MUST_CHECK enum lx_err blob_put(struct blob_store *store, unsigned kind,
+    const struct lx_hash *root, const void *bytes, size_t len, struct lx_why *why);
 
 /** Append bytes [@offset, @offset + @len) to @out: LX_OK, LX_ERR_ABSENT, LX_ERR_RANGE, LX_ERR_IO. */
 LX_MUST_CHECK enum lx_err blob_read(struct blob_store *store, unsigned kind,

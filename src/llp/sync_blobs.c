@@ -88,6 +88,7 @@ llp_sync_blob_came(struct llp_sync *sync, struct ask *ask)
         uint64_t total = lx_read_u64(&rd);
         struct lx_span part = lx_read_span(&rd, rd.left);
         struct lx_why why = {{0}};
+        struct blob_upload *whole = NULL;
         bool done = false;
         enum lx_err err = rd.err;
 
@@ -98,7 +99,11 @@ llp_sync_blob_came(struct llp_sync *sync, struct ask *ask)
                 err = LX_ERR_RANGE;
         if (err == LX_OK)
                 err = blob_put_part(sync->options.blobs, fetch->kind, &fetch->root, total,
-                    fetch->offset, part.p, part.len, sync->now_ms, &done, &why);
+                    fetch->offset, part.p, part.len, sync->now_ms, &done, &whole, &why);
+        if (whole != NULL) {
+                err = blob_publish(whole, &why);
+                done = err == LX_OK;
+        }
         if (err == LX_ERR_IO || err == LX_ERR_FULL || err == LX_ERR_LIMIT) {
                 llp_sync_fail(sync, err, &why);
                 return;

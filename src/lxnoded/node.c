@@ -523,6 +523,7 @@ open_rpc(struct lxnode *node, struct lx_why *why)
             .engine = node->core != NULL ? llp_core_get_engine(node->core) : NULL,
             .core = node->core,
             .blobs = node->blobs,
+            .pool = node->pool,
             .db = node->db,
             .peers = peers_swarm_io(node->peers),
             .peers_listen = peers_listening(node->peers),

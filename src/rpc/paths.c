@@ -3,6 +3,8 @@
 #include "rpc/rpc_int.h"
 
 #include "base/clock.h"
+#include "base/mem.h"
+#include "base/pool.h"
 #include "router/router_io.h"
 
 #include <errno.h>
@@ -54,10 +56,59 @@ query_u64(struct io_http_request *req, const char *name, uint64_t *out)
         return *end == '\0' && errno == 0;
 }
 
+/* An upload that is checked and published on a worker, while the client waits. */
+struct publishing {
+        struct lx_job job;
+        struct io_http_request *req;
+        struct blob_upload *upload;
+        uint64_t total;
+        enum lx_err err;
+        struct lx_why why;
+};
+
+static void
+reply_upload(struct io_http_request *req, bool done, uint64_t offset)
+{
+        reply(req, 200, json_pack("{s:b,s:I}", "done", (int)done, "offset", (json_int_t)offset));
+}
+
+static void
+run_publishing(struct lx_job *job)
+{
+        struct publishing *p = (struct publishing *)job;
+
+        p->err = blob_publish(p->upload, &p->why);
+}
+
+static void
+end_publishing(struct lx_job *job)
+{
+        struct publishing *p = (struct publishing *)job;
+
+        if (p->err != LX_OK)
+                reply_error(p->req, p->err, &p->why);
+        else
+                reply_upload(p->req, true, p->total);
+        lx_free(p);
+}
+
+static void
+publish(struct rpc *rpc, struct io_http_request *req, struct blob_upload *upload, uint64_t total)
+{
+        struct publishing *p = lx_alloc(sizeof(*p));
+
+        *p = (struct publishing){.job = {.run = run_publishing, .done = end_publishing},
+            .req = req,
+            .upload = upload,
+            .total = total};
+        lx_pool_submit(rpc->options.pool, &p->job);
+}
+
 static void
 put_blob(struct rpc *rpc, struct io_http_request *req, enum ledger_blob kind, const struct lx_hash *root)
 {
         struct lx_span body = io_http_body(req);
+        struct blob_upload *whole = NULL;
         struct lx_why why = {{0}};
         uint64_t offset, total;
         bool done = false;
@@ -67,34 +118,38 @@ put_blob(struct rpc *rpc, struct io_http_request *req, enum ledger_blob kind, co
                 lx_why_set(&why, "PUT needs offset and total in the query");
         else
                 err = blob_put_part(rpc->options.blobs, kind, root, total, offset, body.p, body.len,
-                    lx_clock_now_ms(), &done, &why);
+                    lx_clock_now_ms(), &done, &whole, &why);
         if (err != LX_OK)
                 reply_error(req, err, &why);
+        else if (whole != NULL)
+                publish(rpc, req, whole, total);
         else
-                reply(req, 200, json_pack("{s:b,s:I}", "done", done, "offset",
-                    (json_int_t)(done ? total : offset + body.len)));
+                reply_upload(req, done, done ? total : offset + body.len);
 }
 
 static void
 patch_blob(struct rpc *rpc, struct io_http_request *req, enum ledger_blob kind, const struct lx_hash *root)
 {
-        struct lx_span body = io_http_body(req);
         const char *base_hex = io_http_query(req, "base");
+        struct blob_upload *whole = NULL;
         struct lx_why why = {{0}};
         struct lx_hash base;
         uint64_t offset, total;
+        bool done = false;
         enum lx_err err = LX_ERR_RANGE;
 
         if (base_hex == NULL || !lx_unhex(base_hex, strlen(base_hex), base.b, LX_HASH_LEN) ||
             !query_u64(req, "offset", &offset) || !query_u64(req, "total", &total))
                 lx_why_set(&why, "PATCH needs base, offset and total in the query");
         else
-                err = blob_put_patched(rpc->options.blobs, kind, &base, root, total, offset, body.p,
-                    body.len, &why);
+                err = blob_patch(rpc->options.blobs, kind, &base, root, total, offset, io_http_body(req), &done,
+                    &whole, &why);
         if (err != LX_OK)
                 reply_error(req, err, &why);
+        else if (whole != NULL)
+                publish(rpc, req, whole, total);
         else
-                reply(req, 200, json_pack("{s:b,s:I}", "done", 1, "offset", (json_int_t)total));
+                reply_upload(req, true, total);
 }
 
 static void

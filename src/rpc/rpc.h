@@ -35,6 +35,7 @@ struct rpc_options {
         struct ledger_engine *engine; /* NULL: nothing is written here */
         struct llp_core *core;        /* NULL: no network */
         struct blob_store *blobs;
+        struct lx_pool *pool;         /* publishes uploads; drained before rpc_free */
         struct lld *db;
         struct llp_swarm_io *peers;   /* NULL: this node has none */
         const char *peers_listen;     /* "ADDRESS:PORT" or "none" */

@@ -96,6 +96,40 @@ staged_files(void)
         return n;
 }
 
+/* What the daemon spreads over threads, at once. */
+static enum lx_err
+finish(enum lx_err err, struct blob_upload *whole, bool *out_done, struct lx_why *why)
+{
+        if (whole != NULL) {
+                err = blob_publish(whole, why);
+                *out_done = err == LX_OK;
+        }
+        return err;
+}
+
+static enum lx_err
+put_part(struct blob_store *to, unsigned kind, const struct lx_hash *root, uint64_t total, uint64_t offset,
+    const void *bytes, size_t len, uint64_t now_ms, bool *out_done, struct lx_why *why)
+{
+        struct blob_upload *whole;
+        enum lx_err err =
+            blob_put_part(to, kind, root, total, offset, bytes, len, now_ms, out_done, &whole, why);
+
+        return finish(err, whole, out_done, why);
+}
+
+static enum lx_err
+put_patched(struct blob_store *to, unsigned kind, const struct lx_hash *base, const struct lx_hash *root,
+    uint64_t total, uint64_t offset, const void *bytes, size_t len, struct lx_why *why)
+{
+        struct blob_upload *whole;
+        bool done;
+        enum lx_err err =
+            blob_patch(to, kind, base, root, total, offset, LX_SPAN(bytes, len), &done, &whole, why);
+
+        return finish(err, whole, &done, why);
+}
+
 START_TEST(a_blob_comes_in_parts)
 {
         uint8_t bytes[1000];
@@ -113,7 +147,7 @@ START_TEST(a_blob_comes_in_parts)
         for (size_t at = 0; at < 1000; at += 250) {
                 ck_assert(!blob_has(store, 0, &root, NULL)); /* not before it is whole */
                 ck_assert_int_eq(
-                    blob_put_part(store, 0, &root, 1000, at, bytes + at, 250, 0, &done, &why),
+                    put_part(store, 0, &root, 1000, at, bytes + at, 250, 0, &done, &why),
                     LX_OK);
                 ck_assert_int_eq(done, at == 750);
         }
@@ -126,7 +160,7 @@ START_TEST(a_blob_comes_in_parts)
         ck_assert_int_eq(blob_read(store, 0, &root, 1001, 0, &out), LX_ERR_RANGE);
         ck_assert_int_eq(blob_check(store, 0, &root, &why), LX_OK);
         /* What is there already is done at once. */
-        ck_assert_int_eq(blob_put_part(store, 0, &root, 1000, 0, bytes, 1, 0, &done, &why), LX_OK);
+        ck_assert_int_eq(put_part(store, 0, &root, 1000, 0, bytes, 1, 0, &done, &why), LX_OK);
         ck_assert(done && staged_files() == 0);
         /* It is there after a restart, and gone when it is removed. */
         blob_close(store);
@@ -146,27 +180,54 @@ START_TEST(parts_that_do_not_fit)
         bool done;
 
         ck_assert_int_eq(
-            blob_put_part(store, 0, &root, 6, 3, "def", 3, 0, &done, &why), LX_ERR_SEQUENCE);
+            put_part(store, 0, &root, 6, 3, "def", 3, 0, &done, &why), LX_ERR_SEQUENCE);
         ck_assert_ptr_nonnull(strstr(why.text, "offset 0"));
-        ck_assert_int_eq(blob_put_part(store, 0, &root, 6, 0, "abc", 3, 0, &done, NULL), LX_OK);
+        ck_assert_int_eq(put_part(store, 0, &root, 6, 0, "abc", 3, 0, &done, NULL), LX_OK);
         why.text[0] = '\0';
         ck_assert_int_eq(
-            blob_put_part(store, 0, &root, 6, 4, "ef", 2, 0, &done, &why), LX_ERR_SEQUENCE);
+            put_part(store, 0, &root, 6, 4, "ef", 2, 0, &done, &why), LX_ERR_SEQUENCE);
         ck_assert_ptr_nonnull(strstr(why.text, "offset 3"));
         ck_assert_int_eq(
-            blob_put_part(store, 0, &root, 7, 3, "def", 3, 0, &done, NULL), LX_ERR_SEQUENCE);
+            put_part(store, 0, &root, 7, 3, "def", 3, 0, &done, NULL), LX_ERR_SEQUENCE);
         ck_assert_int_eq(
-            blob_put_part(store, 0, &root, 6, 3, "defg", 4, 0, &done, NULL), LX_ERR_RANGE);
-        ck_assert_int_eq(blob_put_part(store, 0, &root, 6, 7, "", 0, 0, &done, NULL), LX_ERR_RANGE);
+            put_part(store, 0, &root, 6, 3, "defg", 4, 0, &done, NULL), LX_ERR_RANGE);
+        ck_assert_int_eq(put_part(store, 0, &root, 6, 7, "", 0, 0, &done, NULL), LX_ERR_RANGE);
         /* Offset 0 begins anew; the wrong content is refused and forgotten. */
-        ck_assert_int_eq(blob_put_part(store, 0, &root, 6, 0, "xbc", 3, 0, &done, NULL), LX_OK);
+        ck_assert_int_eq(put_part(store, 0, &root, 6, 0, "xbc", 3, 0, &done, NULL), LX_OK);
         ck_assert_int_eq(
-            blob_put_part(store, 0, &root, 6, 3, "def", 3, 0, &done, NULL), LX_ERR_PROOF);
+            put_part(store, 0, &root, 6, 3, "def", 3, 0, &done, NULL), LX_ERR_PROOF);
         ck_assert(!done && !blob_has(store, 0, &root, NULL) && staged_files() == 0);
         ck_assert_int_eq(blob_put(store, 0, &root, "abcdef", 6, NULL), LX_OK);
         root = root_of("", 0);
         ck_assert_int_eq(blob_put(store, 0, &root, "", 0, NULL), LX_OK);
         ck_assert(blob_has(store, 0, &root, NULL));
+}
+END_TEST
+
+START_TEST(several_wait_to_be_published)
+{
+        struct lx_hash root = root_of("abc", 3);
+        struct blob_upload *good, *bad, *again;
+        struct blob_stats stats;
+        struct lx_why why = {{0}};
+        bool done;
+
+        ck_assert_int_eq(blob_put_part(store, 0, &root, 3, 0, "abc", 3, 0, &done, &good, &why), LX_OK);
+        ck_assert_int_eq(blob_put_part(store, 0, &root, 3, 0, "xxx", 3, 0, &done, &bad, &why), LX_OK);
+        ck_assert_int_eq(blob_put_part(store, 0, &root, 3, 0, "abc", 3, 0, &done, &again, &why), LX_OK);
+        ck_assert(!done && good != NULL && bad != NULL && again != NULL && !blob_has(store, 0, &root, NULL));
+        blob_tick(store, 2 * BLOB_STAGE_AGE_MS); /* they are not dropped under their publishers */
+        blob_get_stats(store, &stats);
+        ck_assert_uint_eq(stats.staged, 3);
+        ck_assert_int_eq(blob_publish(good, &why), LX_OK);
+        /* Neither what is wrong nor what is the same takes away what is there. */
+        ck_assert_int_eq(blob_publish(bad, &why), LX_ERR_PROOF);
+        ck_assert(blob_has(store, 0, &root, NULL));
+        ck_assert_int_eq(blob_publish(again, &why), LX_OK);
+        ck_assert_int_eq(blob_check(store, 0, &root, &why), LX_OK);
+        ck_assert_int_eq(staged_files(), 0);
+        blob_get_stats(store, &stats);
+        ck_assert(stats.staged == 0 && stats.count == 1 && stats.bytes == 3);
 }
 END_TEST
 
@@ -179,16 +240,16 @@ START_TEST(uploads_have_limits)
 
         root = unit_hash(0);
         ck_assert_int_eq(
-            blob_put_part(store, 0, &root, 100001, 0, "x", 1, 0, &done, &why), LX_ERR_RANGE);
+            put_part(store, 0, &root, 100001, 0, "x", 1, 0, &done, &why), LX_ERR_RANGE);
         ck_assert_ptr_nonnull(strstr(why.text, "100001"));
         for (uint64_t i = 0; i < BLOB_STAGES_MAX; i++) {
                 root = unit_hash(i);
                 ck_assert_int_eq(
-                    blob_put_part(store, 0, &root, 100000, 0, "x", 1, i, &done, NULL), LX_OK);
+                    put_part(store, 0, &root, 100000, 0, "x", 1, i, &done, NULL), LX_OK);
         }
         root = unit_hash(BLOB_STAGES_MAX);
         ck_assert_int_eq(
-            blob_put_part(store, 0, &root, 10, 0, "x", 1, 0, &done, NULL), LX_ERR_LIMIT);
+            put_part(store, 0, &root, 10, 0, "x", 1, 0, &done, NULL), LX_ERR_LIMIT);
         blob_get_stats(store, &stats);
         ck_assert_uint_eq(stats.staged, BLOB_STAGES_MAX);
         /* Who stops is dropped after a while, and makes room. */
@@ -196,15 +257,15 @@ START_TEST(uploads_have_limits)
         ck_assert_int_eq(staged_files(), BLOB_STAGES_MAX);
         blob_tick(store, BLOB_STAGE_AGE_MS + 1);
         ck_assert_int_eq(staged_files(), BLOB_STAGES_MAX - 1);
-        ck_assert_int_eq(blob_put_part(store, 0, &root, 10, 0, "x", 1, 0, &done, NULL), LX_OK);
+        ck_assert_int_eq(put_part(store, 0, &root, 10, 0, "x", 1, 0, &done, NULL), LX_OK);
         blob_tick(store, 100 * BLOB_STAGE_AGE_MS);
         ck_assert_int_eq(staged_files(), 0);
         /* All together: 4 GiB. */
         ck_assert_int_eq(
-            blob_put_part(store, 1, &root, BLOB_STAGED_BYTES_MAX, 0, "x", 1, 0, &done, NULL),
+            put_part(store, 1, &root, BLOB_STAGED_BYTES_MAX, 0, "x", 1, 0, &done, NULL),
             LX_OK);
         root = unit_hash(3);
-        ck_assert_int_eq(blob_put_part(store, 1, &root, 1, 0, "", 0, 0, &done, NULL), LX_ERR_LIMIT);
+        ck_assert_int_eq(put_part(store, 1, &root, 1, 0, "", 0, 0, &done, NULL), LX_ERR_LIMIT);
 }
 END_TEST
 
@@ -215,7 +276,7 @@ START_TEST(leftovers_go_at_the_start)
         bool done;
         int fd;
 
-        ck_assert_int_eq(blob_put_part(store, 0, &root, 3, 0, "a", 1, 0, &done, NULL), LX_OK);
+        ck_assert_int_eq(put_part(store, 0, &root, 3, 0, "a", 1, 0, &done, NULL), LX_OK);
         blob_close(store); /* drops it */
         snprintf(path, sizeof(path), "%s/blob/stage.77", dir);
         fd = open(path, O_CREAT | O_WRONLY, 0600); /* as a crash leaves one */
@@ -224,7 +285,7 @@ START_TEST(leftovers_go_at_the_start)
         open_store();
         ck_assert_int_eq(staged_files(), 0);
         ck_assert_int_eq(
-            blob_put_part(store, 0, &root, 3, 1, "bc", 2, 0, &done, NULL), LX_ERR_SEQUENCE);
+            put_part(store, 0, &root, 3, 1, "bc", 2, 0, &done, NULL), LX_ERR_SEQUENCE);
 }
 END_TEST
 
@@ -240,7 +301,7 @@ START_TEST(patches)
         memset(bytes + 1000, 'b', 32);
         root = root_of(bytes, 4000);
         ck_assert_int_eq(
-            blob_put_patched(store, 0, &base, &root, 4000, 1000, bytes + 1000, 32, NULL), LX_OK);
+            put_patched(store, 0, &base, &root, 4000, 1000, bytes + 1000, 32, NULL), LX_OK);
         ck_assert_int_eq(blob_read(store, 0, &root, 0, 4000, &out), LX_OK);
         ck_assert_mem_eq(out.p, bytes, 4000);
         ck_assert(blob_has(store, 0, &base, NULL));
@@ -248,19 +309,19 @@ START_TEST(patches)
         base = root;
         root = root_of(bytes, 5000);
         ck_assert_int_eq(
-            blob_put_patched(store, 0, &base, &root, 5000, 4000, bytes + 4000, 1000, NULL), LX_OK);
+            put_patched(store, 0, &base, &root, 5000, 4000, bytes + 4000, 1000, NULL), LX_OK);
         root = root_of(bytes, 500);
-        ck_assert_int_eq(blob_put_patched(store, 0, &base, &root, 500, 500, "", 0, NULL), LX_OK);
+        ck_assert_int_eq(put_patched(store, 0, &base, &root, 500, 500, "", 0, NULL), LX_OK);
         /* A hole, beyond the end, of what is not here, not what the root names. */
         root = unit_hash(1);
         ck_assert_int_eq(
-            blob_put_patched(store, 0, &base, &root, 5000, 4001, bytes, 999, NULL), LX_ERR_RANGE);
+            put_patched(store, 0, &base, &root, 5000, 4001, bytes, 999, NULL), LX_ERR_RANGE);
         ck_assert_int_eq(
-            blob_put_patched(store, 0, &base, &root, 4000, 3990, bytes, 11, NULL), LX_ERR_RANGE);
+            put_patched(store, 0, &base, &root, 4000, 3990, bytes, 11, NULL), LX_ERR_RANGE);
         ck_assert_int_eq(
-            blob_put_patched(store, 0, &root, &root, 4000, 0, bytes, 1, NULL), LX_ERR_ABSENT);
+            put_patched(store, 0, &root, &root, 4000, 0, bytes, 1, NULL), LX_ERR_ABSENT);
         ck_assert_int_eq(
-            blob_put_patched(store, 0, &base, &root, 4000, 0, "x", 1, NULL), LX_ERR_PROOF);
+            put_patched(store, 0, &base, &root, 4000, 0, "x", 1, NULL), LX_ERR_PROOF);
         ck_assert_int_eq(staged_files(), 0);
         lx_buf_clear(&out);
 }
@@ -353,7 +414,7 @@ END_TEST
 int
 main(void)
 {
-        const TTest *const cases[] = {a_blob_comes_in_parts, parts_that_do_not_fit,
+        const TTest *const cases[] = {a_blob_comes_in_parts, parts_that_do_not_fit, several_wait_to_be_published,
             uploads_have_limits, leftovers_go_at_the_start, patches, damage_is_found_and_named,
             walking_and_backups, NULL};
 
