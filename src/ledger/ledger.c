@@ -4,13 +4,16 @@
 
 #include "base/assert.h"
 #include "crypto/hash.h"
+#include "crypto/tags.h"
 #include "sigchain/manifest.h"
 
 #include <string.h>
 #include <unistd.h>
 
 #define TREE_CACHE (16u << 20)
+#define CONTENT_PAGES 16u      /* pages of a file checked at once */
 #define LEAVES_PART 512u        /* leaf hashes checked at once; a power of two */
+#define CONTENT_MAX (256ull << 20) /* bytes of a file whose content is kept */
 #define LEAVES_MAX (4ull << 30) /* bytes of a leaves blob: files of up to 512 GiB */
 
 void
@@ -298,12 +301,39 @@ check_leaves(int fd, uint64_t len, const struct lx_hash *root, struct lx_why *wh
         return LX_ERR_PROOF;
 }
 
+/* The bytes of a file against the root of its file tree. */
+static enum lx_err
+check_content(int fd, uint64_t len, const struct lx_hash *root, struct lx_why *why)
+{
+        struct merkle_frontier frontier = {0};
+        uint8_t part[CONTENT_PAGES * LX_PAGE_LEN];
+        struct lx_hash leaf[CONTENT_PAGES], got;
+
+        for (uint64_t at = 0; at < len; at += sizeof(part)) {
+                size_t want = len - at < sizeof(part) ? (size_t)(len - at) : sizeof(part);
+                size_t pages = (want + LX_PAGE_LEN - 1) / LX_PAGE_LEN;
+
+                if (pread(fd, part, want, (off_t)at) != (ssize_t)want)
+                        return LX_ERR_IO;
+                memset(part + want, 0, pages * LX_PAGE_LEN - want);
+                lx_blake2b_pages(&LX_TAG_LEAF, part, pages, leaf);
+                for (size_t i = 0; i < pages; i++)
+                        merkle_frontier_append(&lx_crypto_ops()->hash, &frontier, &leaf[i], NULL, NULL);
+        }
+        merkle_frontier_root(&lx_crypto_ops()->hash, &frontier, &got);
+        if (lx_hash_eq(&got, root))
+                return LX_OK;
+        lx_why_set(why, "the content has another root than the one it was announced with");
+        return LX_ERR_PROOF;
+}
+
 const struct blob_kind *
 ledger_blob_kinds(void)
 {
         static const struct blob_kind kinds[LEDGER_BLOB_COUNT_] = {
             [LEDGER_BLOB_MANIFEST] = {"manifest", SIGCHAIN_MANIFEST_MAX, check_manifest},
             [LEDGER_BLOB_LEAVES] = {"leaves", LEAVES_MAX, check_leaves},
+            [LEDGER_BLOB_CONTENT] = {"content", CONTENT_MAX, check_content},
         };
 
         return kinds;

@@ -26,7 +26,9 @@
 struct ledger;
 struct ledger_view;
 
-enum ledger_blob { LEDGER_BLOB_MANIFEST, LEDGER_BLOB_LEAVES, LEDGER_BLOB_COUNT_ };
+enum ledger_blob { LEDGER_BLOB_MANIFEST, LEDGER_BLOB_LEAVES, LEDGER_BLOB_CONTENT, LEDGER_BLOB_COUNT_ };
+/* Kinds below it are every node's; the content of files is its owner's and never goes to a peer. */
+#define LEDGER_BLOB_SHARED LEDGER_BLOB_CONTENT
 
 /** The blob kinds and their checks, for blob_open. */
 const struct blob_kind *ledger_blob_kinds(void);

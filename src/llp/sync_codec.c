@@ -100,7 +100,7 @@ llp_request_decode(
                 out_request->section = lx_read_u8(&rd);
                 out_request->tree = lx_read_hash(&rd);
                 out_request->offset = lx_read_u64(&rd);
-                if (rd.err == LX_OK && out_request->section >= LEDGER_BLOB_COUNT_)
+                if (rd.err == LX_OK && out_request->section >= LEDGER_BLOB_SHARED)
                         lx_reader_fail(&rd, LX_ERR_RANGE);
         }
         return lx_reader_end(&rd);

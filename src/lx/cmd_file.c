@@ -3,6 +3,7 @@
 #include "lx/files.h"
 #include "lx/wallet.h"
 
+#include "base/file.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "crypto/hash.h"
@@ -21,6 +22,7 @@
 
 #define TX_BODY_MAX (50u << 10) /* bytes of operations in one transaction */
 #define PAGE 4096ull
+#define KEEP_MAX (256u << 20) /* bytes of a file whose content the node keeps */
 
 /* A file register of whoever is logged in. */
 struct entry {
@@ -134,6 +136,27 @@ put_leaves(struct lx *lx, const struct lx_file *f)
                             : lx_fail(lx, rpcclient_was_refused(lx->client) ? LX_EXIT_REFUSED : lx_exit_of(err), NULL);
 }
 
+/* With --keep the node keeps the content too, so that lxguard can put it back: that of @path. */
+static int
+put_content(struct lx *lx, const char *path, const struct lx_file *f)
+{
+        struct lx_buf bytes = {0};
+        enum lx_err err;
+
+        if (lx_option(lx, "keep") == NULL || f->digest.size == 0)
+                return LX_EXIT_TRUE;
+        err = lx_file_read(path, KEEP_MAX, &bytes, &lx->why);
+        if (err == LX_OK)
+                err = rpcclient_put_blob(lx->client, "content", &f->digest.root, lx_buf_span(&bytes), &lx->why);
+        lx_wipe(bytes.p, bytes.len);
+        lx_buf_clear(&bytes);
+        if (err == LX_OK)
+                return LX_EXIT_TRUE;
+        return lx_fail(lx, rpcclient_was_refused(lx->client) ? LX_EXIT_REFUSED : lx_exit_of(err),
+            "the content of %s is not kept (at most %u MiB): %s", path, KEEP_MAX >> 20,
+            lx->why.text[0] != '\0' ? lx->why.text : lx_err_text(err));
+}
+
 /* ---- add --------------------------------------------------------------------------------------- */
 
 static void
@@ -176,8 +199,9 @@ flush(struct lx *lx, struct lx_ops *ops, uint64_t *height)
         return status;
 }
 
+/* @from: where the content of the only file is (NULL: where each file is). */
 static int
-add_files(struct lx *lx, struct lx_files *files, struct lx_map *known)
+add_files(struct lx *lx, struct lx_files *files, struct lx_map *known, const char *from)
 {
         struct lx_ops *ops = lx_alloc(sizeof(*ops));
         size_t added = 0, same = 0;
@@ -188,9 +212,13 @@ add_files(struct lx *lx, struct lx_files *files, struct lx_map *known)
                 const struct lx_file *f = &files->v[i];
                 const struct entry *e = lx_map_get(known, f->path, strlen(f->path));
 
-                if (f->err != LX_OK) {
+                if (f->err != LX_OK)
                         status = lx_fail(lx, lx_exit_of(f->err), "%s", f->why.text);
-                } else if (e != NULL && lx_hash_eq(&e->root, &f->digest.root) && e->length == f->digest.size) {
+                else
+                        status = put_content(lx, from != NULL ? from : f->path, f);
+                if (status != LX_EXIT_TRUE)
+                        break;
+                if (e != NULL && lx_hash_eq(&e->root, &f->digest.root) && e->length == f->digest.size) {
                         same++;
                 } else {
                         status = put_leaves(lx, f);
@@ -242,7 +270,7 @@ cmd_file_add(struct lx *lx)
         int status = prepare(lx, &files, known, arena, "hashing");
 
         if (status == LX_EXIT_TRUE)
-                status = add_files(lx, &files, known);
+                status = add_files(lx, &files, known, NULL);
         lx_files_clear(&files);
         lx_map_free(known);
         lx_arena_free(arena);
@@ -286,6 +314,63 @@ judge(struct lx *lx, const struct lx_file *f, const struct entry *e)
         return good;
 }
 
+static int
+compare_paths(const void *a, const void *b)
+{
+        return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int
+compare_file(const void *path, const void *file)
+{
+        return strcmp(path, ((const struct lx_file *)file)->path);
+}
+
+/* Whether @path is below one of the directories that were named. */
+static bool
+is_below(struct lx *lx, const char *path)
+{
+        char real[PATH_MAX];
+        size_t len;
+
+        for (int i = 0; i < lx->arg_count; i++) {
+                if (realpath(lx->args[i], real) == NULL)
+                        continue;
+                len = strlen(real);
+                if (strncmp(path, real, len) == 0 && (path[len] == '/' || (len == 1 && path[1] != '\0')))
+                        return true;
+        }
+        return false;
+}
+
+/* What is registered below the directories and not there any more; how many. */
+static size_t
+tell_missing(struct lx *lx, const struct lx_files *files, const struct lx_map *known)
+{
+        const char **missing = lx_alloc_array(lx_map_count(known) + 1, sizeof(*missing));
+        size_t count = 0, pos = 0, len;
+        const void *key;
+        void *value;
+        char path[PATH_MAX];
+
+        while (lx_map_next(known, &pos, &key, &len, &value)) {
+                (void)snprintf(path, sizeof(path), "%.*s", (int)len, (const char *)key);
+                if (is_below(lx, path) && (files->count == 0 ||
+                    bsearch(path, files->v, files->count, sizeof(*files->v), compare_file) == NULL))
+                        missing[count++] = lx_strdup(path);
+        }
+        qsort(missing, count, sizeof(*missing), compare_paths);
+        for (size_t i = 0; i < count; i++) {
+                if (lx->json)
+                        lx_print_json(json_pack("{s:s,s:s,s:b}", "path", missing[i], "verdict", "missing", "proven", 0));
+                else
+                        printf("%sMISSING%s  %s\n", lx_color(LX_BAD), lx_color_off(), missing[i]);
+                lx_free((char *)(uintptr_t)missing[i]);
+        }
+        lx_free(missing);
+        return count;
+}
+
 int
 cmd_file_verify(struct lx *lx)
 {
@@ -293,7 +378,7 @@ cmd_file_verify(struct lx *lx)
         struct lx_map *known = lx_map_new(1);
         struct lx_arena *arena = lx_arena_new(0);
         struct lx_check check = {0};
-        size_t good = 0, failed = 0;
+        size_t good = 0, failed = 0, missing = 0;
         struct stat st;
         int status = LX_EXIT_TRUE;
 
@@ -318,10 +403,12 @@ cmd_file_verify(struct lx *lx)
                         good += judge(lx, f, e);
                 }
         }
+        if (status == LX_EXIT_TRUE && lx_option(lx, "recursive") != NULL)
+                missing = tell_missing(lx, &files, known);
         if (status == LX_EXIT_TRUE) {
                 if (!lx->json)
-                        printf("%zu of %zu files are good\n", good, files.count);
-                status = failed > 0 ? LX_EXIT_IO : good == files.count ? LX_EXIT_TRUE : LX_EXIT_FALSE;
+                        printf("%zu of %zu files are good\n", good, files.count + missing);
+                status = failed > 0 ? LX_EXIT_IO : good == files.count + missing ? LX_EXIT_TRUE : LX_EXIT_FALSE;
         }
         lx_check_end(&check);
         lx_files_clear(&files);
@@ -467,14 +554,49 @@ update_range(struct lx *lx, const struct entry *e, const char *path, const char 
         return status;
 }
 
+/* The content of @from becomes what PATH must have; lxguard then puts it there. */
+static int
+update_from(struct lx *lx, const char *from)
+{
+        struct lx_files files = {0};
+        struct lx_map *known = lx_map_new(1);
+        struct lx_arena *arena = lx_arena_new(0);
+        char real[PATH_MAX], source[PATH_MAX];
+        int status = LX_EXIT_TRUE;
+
+        if (realpath(lx->args[0], real) == NULL)
+                status = lx_fail(lx, LX_EXIT_USAGE, "cannot read %s: %s", lx->args[0], strerror(errno));
+        if (status == LX_EXIT_TRUE)
+                status = lx_files_add(lx, &files, from, false);
+        if (status == LX_EXIT_TRUE && (files.count != 1 || strlen(files.v[0].path) >= sizeof(source)))
+                status = lx_fail(lx, LX_EXIT_USAGE, "--from %s: name one file", from);
+        if (status == LX_EXIT_TRUE)
+                status = list_files(lx, known, arena);
+        if (status == LX_EXIT_TRUE) {
+                lx_files_hash(&files, DIGEST_ROOT, true, "hashing");
+                (void)snprintf(source, sizeof(source), "%s", files.v[0].path);
+                lx_free(files.v[0].path);
+                files.v[0].path = lx_strdup(real);
+                status = add_files(lx, &files, known, source);
+        }
+        lx_files_clear(&files);
+        lx_map_free(known);
+        lx_arena_free(arena);
+        return status;
+}
+
 int
 cmd_file_update(struct lx *lx)
 {
-        const char *range = lx_option(lx, "range");
+        const char *range = lx_option(lx, "range"), *from = lx_option(lx, "from");
         char real[PATH_MAX];
         struct entry e = {0};
         int status;
 
+        if (range != NULL && (from != NULL || lx_option(lx, "keep") != NULL))
+                return lx_fail(lx, LX_EXIT_USAGE, "--range goes with neither --from nor --keep");
+        if (from != NULL)
+                return update_from(lx, from);
         if (range == NULL)
                 return cmd_file_add(lx);
         status = find_file(lx, lx->args[0], real, &e);

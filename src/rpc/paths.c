@@ -196,7 +196,7 @@ handle_blob(struct rpc *rpc, struct io_http_request *req, const char *rest)
         name[len] = '\0';
         if (!rpc_blob_kind(name, &kind) || rest[len] != '/' ||
             !lx_unhex(rest + len + 1, strlen(rest + len + 1), root.b, LX_HASH_LEN)) {
-                lx_why_set(&why, "blobs are at /blob/manifest|leaves/ROOT");
+                lx_why_set(&why, "blobs are at /blob/manifest|leaves|content/ROOT");
                 reply_error(req, LX_ERR_ABSENT, &why);
                 return;
         }

@@ -60,6 +60,21 @@ grep -q 'bad bytes 8192-12287 ' "$work/out" || fail "the bad page of a file is n
 expect 0 file update "$work/files/f3" --range 9000:1
 expect 0 file update "$work/files/f3" --range 9000:1
 expect 0 file verify -r "$work/files"
+mv "$work/files/f2" "$work/f2"
+expect 1 file verify -r "$work/files"
+grep -q "MISSING  $work/files/f2" "$work/out" || fail "a missing file is not named"
+expect 0 file verify "$work/files/f1"
+mv "$work/f2" "$work/files/f2"
+# What is kept is the content of the register, taken from wherever it lies.
+{ cat "$work/files/f1"; echo more; } >"$work/next"
+expect 0 file update "$work/files/f1" --from "$work/next" --keep --json
+expect 1 file verify "$work/files/f1"
+cp "$work/next" "$work/files/f1"
+expect 0 file verify -r "$work/files"
+kept=$(lx file root "$work/files/f1")
+curl -s --unix-socket "$dir/lxnoded.sock" "http://n/blob/content/$kept" | cmp - "$work/next" || fail "the content is not kept"
+curl -s --unix-socket "$dir/lxnoded.sock" -X PUT --data-binary abc "http://n/blob/content/${kept%??}00?offset=0&total=3" | grep -q 'another root' ||
+        fail "content of another root was taken"
 mkfifo "$work/fifo"
 expect 2 file root "$work/fifo"
 expect 2 file root /dev/zero
