@@ -328,6 +328,14 @@ static const struct guard_row ROWS[] = {
         "At most this share of one core for the passes.", 1, 100},
     {"jit", set_path_list, AT(jits), "PATH", NULL,
         "This program makes code at run time: its anonymous executable memory is no finding. May repeat.", 0, 0},
+    {"protect", set_path_list, AT(protect), "DIR", NULL,
+        "Every file below DIR must be as its register on one of the approvals chains says (lx file add, lx file "
+        "update); what is changed, new or missing is told. May repeat.", 0, 0},
+    {"protect-action", set_choice, AT(protect_action), "log|restore|deny", "log",
+        "What enforce does besides: put the registered content back (lx file add --keep), or deny opening the file "
+        "until it is as registered; restore denies what it cannot put back. Readers may open what is denied.", 0, 0},
+    {"protect-interval", set_number, AT(protect_every_s), "SECONDS", "3600",
+        "All protected files are read again this often, for what no event told.", 1, NO_LIMIT},
     {"panic-anywhere", set_flag, AT(panic_anywhere), "yes|no", "no",
         "Let root use the panic switch from any terminal, not only from a console.", 0, 0},
     {NULL, NULL, 0, NULL, NULL, NULL, 0, 0}};

@@ -26,6 +26,7 @@
 enum guard_mode { GUARD_AUDIT, GUARD_ENFORCE };
 enum guard_stale { GUARD_STALE_KEEP, GUARD_STALE_DENY };
 enum guard_memory { GUARD_MEMORY_OFF, GUARD_MEMORY_LOG, GUARD_MEMORY_STOP, GUARD_MEMORY_KILL };
+enum guard_protect { GUARD_PROTECT_LOG, GUARD_PROTECT_RESTORE, GUARD_PROTECT_DENY };
 enum guard_process { GUARD_PROCESS_LOG, GUARD_PROCESS_KILL };
 
 struct guard_publisher {
@@ -58,10 +59,12 @@ struct guard_policy {
         enum guard_stale stale;
         enum guard_memory memory;
         enum guard_process process;
+        enum guard_protect protect_action;
         char *node, *trust, *state_dir, *socket, *log_file;
         uint64_t max_age_s, min_age_s, confirm;
         uint64_t workers, verdict_ms, leases_max;
         uint64_t memory_every_s, memory_cpu; /* percent of one core */
+        uint64_t protect_every_s;
         bool panic_anywhere;
         size_t publisher_count;
         struct guard_publisher publisher[GUARD_LIST_MAX];
@@ -69,7 +72,7 @@ struct guard_policy {
         struct guard_exception exception[GUARD_LIST_MAX];
         size_t interpreter_count;
         struct guard_interpreter interpreter[GUARD_LIST_MAX];
-        struct guard_strings mounts, cgroups, readers, jits, critical, untrusted_fs;
+        struct guard_strings mounts, cgroups, readers, jits, critical, untrusted_fs, protect;
 };
 
 struct guard_row {

@@ -6,7 +6,7 @@
 
 static const char *const NAMES[] = {"data", "self", "release", "approval", "exception", "reader", "writer",
     "critical", "scope", "filesystem", "writable", "unknown", "revoked", "young", "unconfirmed", "stale",
-    "inline", "process", "timeout", "error"};
+    "inline", "process", "protected", "timeout", "error"};
 
 _Static_assert(sizeof(NAMES) / sizeof(NAMES[0]) == GUARD_RULE_COUNT_, "a name for every rule");
 

@@ -33,6 +33,7 @@ enum guard_rule {
         GUARD_RULE_STALE,
         GUARD_RULE_INLINE,    /* program text in an interpreter's arguments or standard input */
         GUARD_RULE_PROCESS,   /* opened by a process whose program was never approved */
+        GUARD_RULE_PROTECTED, /* a protected file that is not as its register says */
         GUARD_RULE_TIMEOUT,
         GUARD_RULE_ERROR,     /* it could not be read */
         GUARD_RULE_COUNT_

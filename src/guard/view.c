@@ -45,7 +45,10 @@ guard_view_abort(struct guard_view *view)
                 lx_buf_clear(&view->staged[i].bytes);
         for (size_t i = view->made_committed; i < view->made_count; i++)
                 lx_buf_clear(&view->made[i].bytes);
+        for (size_t i = view->file_committed; i < view->file_count; i++)
+                lx_free(view->file[i].path);
         view->staged_count = 0;
+        view->file_count = view->file_committed;
         view->made_count = view->made_committed;
         view->revoked_count = view->revoked_committed;
         view->want = (struct lx_hash){{0}};
@@ -64,6 +67,9 @@ guard_view_free(struct guard_view *view)
                 lx_buf_clear(&view->tx[i].bytes);
         for (size_t i = 0; i < view->made_count; i++)
                 lx_buf_clear(&view->made[i].bytes);
+        for (size_t i = 0; i < view->file_count; i++)
+                lx_free(view->file[i].path);
+        lx_free(view->file);
         lx_free(view->tx);
         lx_free(view->staged);
         lx_free(view->made);
@@ -190,6 +196,68 @@ note_revocation(struct guard_view *view, const struct lx_hash *digest)
         view->revoked[view->revoked_count++] = *digest;
 }
 
+/* NULL: no absolute path, or one that no C string holds. */
+static char *
+copy_path(struct lx_span path)
+{
+        char *copy;
+
+        if (path.len == 0 || path.p[0] != '/' || memchr(path.p, '\0', path.len) != NULL)
+                return NULL;
+        copy = lx_alloc(path.len + 1);
+        memcpy(copy, path.p, path.len);
+        copy[path.len] = '\0';
+        return copy;
+}
+
+/* The create or write of a register of a file, or an offer of any register, in the order of the chain. */
+static void
+note_file(struct guard_view *view, const struct guard_file_op *op)
+{
+        if (view->file_count == view->file_cap) {
+                view->file_cap = view->file_cap == 0 ? 64 : view->file_cap * 3 / 2;
+                view->file = lx_realloc(view->file, view->file_cap * sizeof(*view->file));
+        }
+        view->file[view->file_count++] = *op;
+}
+
+static void
+note_file_data(struct guard_view *view, struct guard_file_op *op, struct lx_span data)
+{
+        struct sigchain_object *object = lx_alloc(sizeof(*object));
+        const struct sigchain_field *path;
+
+        if (sigchain_object_decode(data, object) == LX_OK) {
+                path = sigchain_object_find(object, "path");
+                op->has_root = sigchain_object_get_hash(object, "root", &op->root);
+                op->has_length = sigchain_object_get_u64(object, "length", &op->length);
+                if (op->what == GUARD_FILE_CREATED && path != NULL)
+                        op->path = copy_path(path->bytes);
+                if (op->what == GUARD_FILE_CREATED ? op->path != NULL : op->has_root || op->has_length)
+                        note_file(view, op);
+        }
+        lx_free(object);
+}
+
+static void
+note_files(struct guard_view *view, const struct sigchain_op_body *body, uint64_t sequence, uint8_t number)
+{
+        struct guard_file_op op = {.what = GUARD_FILE_WRITTEN};
+
+        if (body->type == SIGCHAIN_OP_CREATE && body->u.create.type == SIGCHAIN_FILE) {
+                op.what = GUARD_FILE_CREATED;
+                sigchain_address_created(ops(), SIGCHAIN_FILE, &view->genesis, sequence, number, &op.address);
+                note_file_data(view, &op, body->u.create.data);
+        } else if (body->type == SIGCHAIN_OP_WRITE && body->u.write.address.b[0] == SIGCHAIN_FILE) {
+                op.address = body->u.write.address;
+                note_file_data(view, &op, body->u.write.data);
+        } else if (body->type == SIGCHAIN_OP_TRANSFER && body->u.transfer.address.b[0] == SIGCHAIN_FILE) {
+                op.address = body->u.transfer.address;
+                op.what = lx_hash_is_zero(&body->u.transfer.to) ? GUARD_FILE_TAKEN_BACK : GUARD_FILE_OFFERED;
+                note_file(view, &op);
+        }
+}
+
 static void
 note_tx(struct guard_view *view, const struct guard_tx *kept, struct sigchain_tx *tx, struct sigchain_op_body *body)
 {
@@ -203,6 +271,8 @@ note_tx(struct guard_view *view, const struct guard_tx *kept, struct sigchain_tx
                 else if (body->type == SIGCHAIN_OP_CREATE && (body->u.create.type == SIGCHAIN_RELEASE ||
                     body->u.create.type == SIGCHAIN_APPROVAL))
                         note_release(view, &body->u.create, tx->sequence, (uint8_t)i, kept->seen_ms);
+                else if (view->own)
+                        note_files(view, body, tx->sequence, (uint8_t)i);
         }
 }
 
@@ -343,6 +413,7 @@ guard_view_commit(struct guard_view *view)
         view->staged_count = 0;
         view->made_committed = view->made_count;
         view->revoked_committed = view->revoked_count;
+        view->file_committed = view->file_count;
         if (view->revoked_count > 0)
                 qsort(view->revoked, view->revoked_count, sizeof(*view->revoked), compare_hashes);
         clear_record(&view->record);
@@ -397,4 +468,26 @@ guard_view_fill(const struct guard_view *view, uint16_t publisher, struct guard_
                             view->revoked_committed);
         }
         return err;
+}
+
+void
+guard_view_fill_files(const struct guard_view *view, struct guard_files *files)
+{
+        for (size_t i = 0; i < view->file_committed; i++) {
+                const struct guard_file_op *op = &view->file[i];
+
+                switch (op->what) {
+                case GUARD_FILE_CREATED:
+                        (void)guard_files_create(files, &op->address, op->path, &op->root, op->length);
+                        break;
+                case GUARD_FILE_WRITTEN:
+                        guard_files_write(files, &op->address, op->has_root ? &op->root : NULL,
+                            op->has_length ? &op->length : NULL);
+                        break;
+                case GUARD_FILE_OFFERED:
+                case GUARD_FILE_TAKEN_BACK:
+                        guard_files_offer(files, &op->address, op->what == GUARD_FILE_OFFERED);
+                        break;
+                }
+        }
 }

@@ -15,6 +15,7 @@
 #define LX_GUARD_VIEW_H
 
 #include "base/why.h"
+#include "guard/files.h"
 #include "guard/list.h"
 #include "guard/policy.h"
 #include "liblxverify/lxverify.h"
@@ -80,6 +81,8 @@ uint64_t guard_view_version(const struct guard_view *view);
 /** Add all its releases to @list as those of publisher number @publisher. */
 LX_MUST_CHECK enum lx_err guard_view_fill(
     const struct guard_view *view, uint16_t publisher, struct guard_list *list);
+/** Tell @files of all registers of files; of a chain that is not one's own: of none. */
+void guard_view_fill_files(const struct guard_view *view, struct guard_files *files);
 
 /** Append pin, steps and the views that were proven, as doc/guard.md has it. */
 void guard_cache_encode(const struct guard_trust *trust, struct guard_view *const *views, size_t count,

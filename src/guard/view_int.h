@@ -38,6 +38,16 @@ struct guard_made {
         struct lx_buf bytes; /* the manifest; empty: not here */
 };
 
+/* What a transaction of an own chain did to a file register. */
+enum guard_file_do { GUARD_FILE_CREATED, GUARD_FILE_WRITTEN, GUARD_FILE_OFFERED, GUARD_FILE_TAKEN_BACK };
+struct guard_file_op {
+        enum guard_file_do what;
+        bool has_root, has_length;
+        struct lx_hash address, root;
+        uint64_t length;
+        char *path; /* of what was created */
+};
+
 struct guard_view {
         struct lx_hash genesis;
         bool own;
@@ -54,6 +64,8 @@ struct guard_view {
         size_t made_count, made_cap, made_committed;
         struct lx_hash *revoked;       /* committed ones sorted, then staged ones */
         size_t revoked_count, revoked_cap, revoked_committed;
+        struct guard_file_op *file;    /* of committed transactions, then of staged ones */
+        size_t file_count, file_cap, file_committed;
         struct lx_hash last;           /* id of the last committed transaction */
         uint64_t version;
 };

@@ -362,7 +362,8 @@ tell_missing(struct lx *lx, const struct lx_files *files, const struct lx_map *k
         qsort(missing, count, sizeof(*missing), compare_paths);
         for (size_t i = 0; i < count; i++) {
                 if (lx->json)
-                        lx_print_json(json_pack("{s:s,s:s,s:b}", "path", missing[i], "verdict", "missing", "proven", 0));
+                        lx_print_json(json_pack("{s:s,s:s,s:b}", "path", missing[i], "verdict", "missing",
+                            "proven", 0));
                 else
                         printf("%sMISSING%s  %s\n", lx_color(LX_BAD), lx_color_off(), missing[i]);
                 lx_free((char *)(uintptr_t)missing[i]);

@@ -122,6 +122,17 @@ show_list(const char *title, const json_t *list)
 }
 
 static void
+show_protected(const json_t *p)
+{
+        if (lx_num(p, "directories") == 0)
+                return;
+        printf("protected    %llu directories: %llu files changed, %llu new, %llu missing; %llu times put back\n",
+            (unsigned long long)lx_num(p, "directories"), (unsigned long long)lx_num(p, "changed"),
+            (unsigned long long)lx_num(p, "new"), (unsigned long long)lx_num(p, "missing"),
+            (unsigned long long)lx_num(p, "restored"));
+}
+
+static void
 show_status(json_t *o)
 {
         json_t *gate = json_object_get(o, "gate"), *mounts = json_object_get(o, "mounts"), *item;
@@ -146,6 +157,7 @@ show_status(json_t *o)
             (unsigned long long)lx_num(mounts, "file_systems"), (unsigned long long)lx_num(mounts, "namespaces"));
         json_object_foreach(json_object_get(mounts, "not_covered"), point, item)
                 printf("NOT GUARDED  %s: %s\n", point, json_string_value(item));
+        show_protected(json_object_get(o, "protected"));
         show_list("not covered", json_object_get(o, "not_covered"));
         json_array_foreach(json_object_get(o, "would_deny"), i, item)
                 printf("%-12s %s (%s, pid %llu)\n", i == 0 ? "would deny" : "", lx_str(item, "path"),

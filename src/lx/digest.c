@@ -372,38 +372,3 @@ digest_file(const char *path, unsigned what, struct lx_pool *pool,
         (void)close(r.fd);
         return err;
 }
-
-/* ---- comparing --------------------------------------------------------------------------------- */
-
-static bool
-differs(const struct lx_buf *is, const struct lx_buf *must, uint64_t page)
-{
-        size_t at = (size_t)page * LX_HASH_LEN;
-
-        if (at + LX_HASH_LEN > is->len || at + LX_HASH_LEN > must->len)
-                return true;
-        return memcmp(is->p + at, must->p + at, LX_HASH_LEN) != 0; /* public */
-}
-
-size_t
-digest_compare(const struct lx_buf *is, const struct lx_buf *must, struct lx_difference *out, size_t max,
-    size_t *out_count)
-{
-        uint64_t pages = (is->len > must->len ? is->len : must->len) / LX_HASH_LEN;
-        size_t runs = 0;
-        bool inside = false;
-
-        for (uint64_t p = 0; p < pages; p++) {
-                if (!differs(is, must, p)) {
-                        inside = false;
-                        continue;
-                }
-                if (!inside && runs++ < max)
-                        out[runs - 1] = (struct lx_difference){.first = p};
-                if (runs <= max)
-                        out[runs - 1].count++;
-                inside = true;
-        }
-        *out_count = runs;
-        return runs < max ? runs : max;
-}

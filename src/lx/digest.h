@@ -38,12 +38,4 @@ LX_MUST_CHECK enum lx_err digest_open(
 LX_MUST_CHECK enum lx_err digest_pages(
     int fd, uint64_t size, uint64_t first, uint64_t count, struct lx_buf *out_leaves);
 
-/* Where two lists of leaf hashes differ. */
-struct lx_difference {
-        uint64_t first, count; /* pages */
-};
-/** At most @max runs of differing pages; *out_count: of all runs. */
-size_t digest_compare(const struct lx_buf *is, const struct lx_buf *must, struct lx_difference *out,
-    size_t max, size_t *out_count);
-
 #endif

@@ -3,6 +3,7 @@
 #include "lx/files.h"
 
 #include "base/mem.h"
+#include "merkle/file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -176,8 +177,9 @@ lx_files_hash(struct lx_files *files, unsigned what, bool leaves, const char *ti
 json_t *
 lx_ranges(const struct lx_file *file, const struct lx_buf *must, uint64_t must_size, bool print)
 {
-        struct lx_difference runs[RANGES_MAX];
-        size_t count = 0, shown = digest_compare(&file->leaves, must, runs, RANGES_MAX, &count);
+        struct merkle_run runs[RANGES_MAX];
+        size_t count = 0, shown = merkle_file_compare(lx_buf_span(&file->leaves), lx_buf_span(must), runs,
+            RANGES_MAX, &count);
         json_t *list = json_array();
         uint64_t size = file->digest.size;
 

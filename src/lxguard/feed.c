@@ -473,6 +473,21 @@ feed_json(struct lxguard *g)
         return o;
 }
 
+/* ---- blobs -------------------------------------------------------------------------------------- */
+
+enum lx_err
+feed_blob(struct lxguard *g, const char *kind, const struct lx_hash *root, struct lx_buf *out, struct lx_why *why)
+{
+        enum lx_err err;
+
+        if (g->feed == NULL)
+                return LX_ERR_UNREACHABLE;
+        (void)pthread_mutex_lock(&g->feed->node_lock);
+        err = rpcclient_get_blob(g->feed->client, kind, root, 0, UINT64_MAX, out, why);
+        (void)pthread_mutex_unlock(&g->feed->node_lock);
+        return err;
+}
+
 /* ---- leaf hashes ------------------------------------------------------------------------------- */
 
 enum lx_err

@@ -18,6 +18,7 @@
 #include <sys/fanotify.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -315,6 +316,7 @@ gate_open(struct lxguard *g, struct lx_why *why)
         (void)pthread_mutex_init(&gate->limbo_lock, NULL);
         (void)pthread_cond_init(&gate->limbo_cond, NULL);
         gate->history = lx_map_new(6);
+        gate->shut = lx_map_new(11);
         gate->inodes = guard_inodes_new((size_t)g->rules->policy->leases_max);
         (void)pthread_mutex_init(&gate->lock, NULL);
         (void)pthread_mutex_init(&gate->job_lock, NULL);
@@ -371,6 +373,7 @@ gate_close(struct lxguard *g)
         (void)close(gate->break_fd);
         (void)close(gate->stop_fd);
         guard_inodes_free(gate->inodes);
+        lx_map_free(gate->shut);
         forget_history(gate);
         g->gate = NULL;
         lx_free(gate);
@@ -427,6 +430,57 @@ gate_remember(struct lxguard *g, dev_t dev, ino_t ino, const struct lx_hash *roo
                 gate->history = lx_map_new(6);
         }
         lx_free(lx_map_put(gate->history, key, sizeof(key), lx_memdup(root, sizeof(*root))));
+        (void)pthread_mutex_unlock(&gate->lock);
+}
+
+/* ---- files that are denied whatever is in them ------------------------------------------------- */
+
+bool
+gate_denies(const struct gate *gate, uint64_t dev, uint64_t ino)
+{
+        uint64_t key[2] = {dev, ino};
+
+        return lx_map_get(gate->shut, key, sizeof(key)) != NULL;
+}
+
+bool
+gate_deny_file(struct lxguard *g, int fd)
+{
+        struct gate *gate = g->gate;
+        struct stat st;
+        uint64_t key[2];
+        bool marked, covered;
+
+        if (fstat(fd, &st) != 0)
+                return false;
+        key[0] = (uint64_t)st.st_dev, key[1] = (uint64_t)st.st_ino;
+        /* Events of overlay files need a group of their own (gate_int.h). */
+        covered = strcmp(fs_type(fd), "overlay") == 0;
+        marked = covered && mounts_have(g, st.st_dev);
+        (void)pthread_mutex_lock(&gate->lock);
+        lease_drop(gate, key[0], key[1]);
+        if (!covered)
+                marked = fanotify_mark(gate->fan, FAN_MARK_ADD, MASK, fd, NULL) == 0;
+        if (marked && lx_map_put(gate->shut, key, sizeof(key), gate) == NULL)
+                atomic_fetch_add(&gate->shut_count, 1);
+        (void)pthread_mutex_unlock(&gate->lock);
+        return marked;
+}
+
+void
+gate_allow_file(struct lxguard *g, int fd)
+{
+        struct gate *gate = g->gate;
+        struct stat st;
+        uint64_t key[2];
+
+        if (fstat(fd, &st) != 0)
+                return;
+        key[0] = (uint64_t)st.st_dev, key[1] = (uint64_t)st.st_ino;
+        (void)pthread_mutex_lock(&gate->lock);
+        if (lx_map_remove(gate->shut, key, sizeof(key)) != NULL)
+                atomic_fetch_sub(&gate->shut_count, 1);
+        (void)fanotify_mark(gate->fan, FAN_MARK_REMOVE, MASK, fd, NULL);
         (void)pthread_mutex_unlock(&gate->lock);
 }
 

@@ -46,7 +46,9 @@ struct gate {
         size_t limbo_count, limbo_cap;
         pthread_t limbo_thread;
         struct lx_map *history;    /* device and inode -> root that was approved last: what may be mapped still */
-        pthread_mutex_t lock;      /* of inodes and marks */
+        struct lx_map *shut;       /* device and inode: files that nobody but readers may open */
+        atomic_size_t shut_count;
+        pthread_mutex_t lock;      /* of inodes, marks and shut */
         pthread_mutex_t job_lock;
         pthread_cond_t job_cond;
         struct job *first, *last;  /* waiting */
@@ -87,6 +89,10 @@ void lease_release(int fd);
 bool lease_hold(struct lxguard *g, const struct guard_inode *item);
 /** The thread that gives leases back when writers want them. @arg: the guard. */
 void *lease_breaker(void *arg);
+/** Whether opens of file (@dev, @ino) are denied (lock held). */
+bool gate_denies(const struct gate *gate, uint64_t dev, uint64_t ino);
+/** Let go of file (@dev, @ino), if it is held (lock held). */
+void lease_drop(struct gate *gate, uint64_t dev, uint64_t ino);
 /** Let go of everything. */
 void lease_drop_all(struct lxguard *g);
 /** The number of the signal that tells of lease breaks. */

@@ -253,6 +253,27 @@ tell(struct scene *s, enum guard_rule rule)
                 end_opener(s->g->gate, s->job);
 }
 
+/* A protected file that is not as registered: those who archive and register files may read it. False: it is none. */
+static bool
+judge_protected(struct scene *s, enum guard_rule *out_rule)
+{
+        struct gate *gate = s->g->gate;
+        const struct opener *o;
+        bool denied;
+
+        if (atomic_load(&gate->shut_count) == 0)
+                return false;
+        (void)pthread_mutex_lock(&gate->lock);
+        denied = gate_denies(gate, (uint64_t)s->st.st_dev, (uint64_t)s->st.st_ino);
+        (void)pthread_mutex_unlock(&gate->lock);
+        if (!denied)
+                return false;
+        o = opener(s);
+        *out_rule = !s->job->exec && o->program != NULL && o->program->interpreter == NULL &&
+                !opener_writes(s->job->tid) && opener_is_clean(s->job->tid) ? GUARD_RULE_READER : GUARD_RULE_PROTECTED;
+        return true;
+}
+
 enum guard_rule
 judge_job(
     struct lxguard *g, const struct rules *rules, struct job *job, enum judge_fd *out_fd)
@@ -269,6 +290,10 @@ judge_job(
                 return GUARD_RULE_DATA;
         if (!opener_in_scope(rules->policy, job->tid))
                 return GUARD_RULE_SCOPE;
+        if (judge_protected(&s, &rule)) {
+                tell(&s, rule);
+                return rule;
+        }
         if (recall(&s, &rule)) {
                 atomic_fetch_add(&g->gate->hits, 1);
                 return rule;

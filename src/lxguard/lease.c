@@ -70,6 +70,15 @@ drop(struct gate *gate, struct guard_inode *item)
         let_go(gate, &copy);
 }
 
+void
+lease_drop(struct gate *gate, uint64_t dev, uint64_t ino)
+{
+        struct guard_inode *item = guard_inodes_find(gate->inodes, dev, ino);
+
+        if (item != NULL)
+                drop(gate, item);
+}
+
 bool
 lease_hold(struct lxguard *g, const struct guard_inode *item)
 {
@@ -78,6 +87,10 @@ lease_hold(struct lxguard *g, const struct guard_inode *item)
         bool held;
 
         (void)pthread_mutex_lock(&gate->lock);
+        if (gate_denies(gate, item->dev, item->ino)) { /* since it was judged */
+                (void)pthread_mutex_unlock(&gate->lock);
+                return false;
+        }
         copy.marked =
             fanotify_mark(gate->fan, FAN_MARK_ADD | FAN_MARK_IGNORED_MASK, MASK, copy.fd, NULL) == 0;
         held = copy.marked && lease_stands(copy.fd);

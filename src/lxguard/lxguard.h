@@ -3,8 +3,9 @@
  *
  * Threads: one reader of fanotify events, which never opens a file; workers, which judge; one that
  * answers for workers that are late; one for lease breaks; one for mounts; one each for the node, the
- * control socket, and memory. What a verdict needs is in memory: `rules`, an immutable snapshot that is
- * swapped as a whole, and the table of leased files under `lock`. No lock is held over a read of a file.
+ * control socket, protected files, and memory. What a verdict needs is in memory: `rules`, an immutable
+ * snapshot that is swapped as a whole, and the table of leased files under `lock`. No lock is held over
+ * a read of a file.
  */
 #ifndef LX_LXGUARD_LXGUARD_H
 #define LX_LXGUARD_LXGUARD_H
@@ -30,6 +31,7 @@ struct rules {
         atomic_uint refs;
         struct guard_policy *policy;
         struct guard_list *list;
+        struct guard_files *files; /* what protected files must be */
         uint64_t generation;       /* another number, another verdict is possible */
         size_t program_count;
         struct named_program program[2 * GUARD_LIST_MAX];
@@ -54,6 +56,7 @@ struct feed;
 struct control;
 struct memory;
 struct openers;
+struct protect;
 
 struct lxguard {
         const char *conf_path;
@@ -74,6 +77,7 @@ struct lxguard {
         struct control *control;
         struct memory *memory;
         struct openers *openers;
+        struct protect *protect;
         pthread_mutex_t event_lock;
         json_t *events;           /* ring of the newest, oldest first */
         uint64_t event_count, suppressed, burst_start_ms, burst;
@@ -157,6 +161,13 @@ LX_MUST_CHECK enum lx_err gate_mark(struct lxguard *g, const char *path, bool ov
 void gate_review(struct lxguard *g);
 /** The root with which file (@dev, @ino) was approved last; false: never, or long ago. */
 bool gate_history(struct lxguard *g, dev_t dev, ino_t ino, struct lx_hash *out_root);
+/**
+ * Deny opens of the open file @fd, whatever is in it, but to readers. False: not possible here (overlayfs outside
+ * the scope). It stays so until gate_allow_file; @fd must stay open until then.
+ */
+bool gate_deny_file(struct lxguard *g, int fd);
+/** No longer. */
+void gate_allow_file(struct lxguard *g, int fd);
 /** Its counters. */
 json_t *gate_json(struct lxguard *g);
 /** The verdict on the content of @fd: fills @out_root and @out_size. */
@@ -193,6 +204,17 @@ json_t *feed_json(struct lxguard *g);
 /** The leaf hashes of @entry from the state directory or the node; they have its root. */
 LX_MUST_CHECK enum lx_err feed_leaves(struct lxguard *g, const struct guard_release *release,
     const struct guard_entry *entry, struct lx_buf *out);
+
+/** Append the whole blob @root of @kind, as the node has it: the caller checks it. */
+LX_MUST_CHECK enum lx_err feed_blob(
+    struct lxguard *g, const char *kind, const struct lx_hash *root, struct lx_buf *out, struct lx_why *why);
+
+/* Protected files (protect.c). */
+void protect_start(struct lxguard *g);
+/** Stop watching; what was denied is allowed. NULL protect is fine. */
+void protect_stop(struct lxguard *g);
+/** What is watched, and what is not as registered. */
+json_t *protect_json(struct lxguard *g);
 
 /* The control socket (control.c). */
 LX_MUST_CHECK enum lx_err control_start(struct lxguard *g, struct lx_why *why);

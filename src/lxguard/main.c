@@ -257,6 +257,7 @@ guard_status(struct lxguard *g)
             "node", feed_json(g), "not_covered", not_covered(g), "would_deny", g->would_deny, "resident_bytes",
             (json_int_t)resident_bytes(), "start_ms", (double)(g->ready_ns - g->start_ns) / 1e6);
         json_object_set_new(o, "start_cpu_ms", json_real((double)g->ready_cpu_ns / 1e6));
+        json_object_set_new(o, "protected", protect_json(g));
         json_object_set_new(o, "events", json_integer((json_int_t)g->event_count));
         rules_put(rules);
         return o;
@@ -333,6 +334,7 @@ load(struct lxguard *g, struct lx_why *why)
         atomic_init(&g->rules->refs, 1);
         g->rules->policy = policy;
         g->rules->list = guard_list_new();
+        g->rules->files = guard_files_new();
         err = lx_file_mkdirs(policy->state_dir, 0700, why);
         if (err == LX_OK)
                 err = hash_self(g);
@@ -374,6 +376,7 @@ stop(struct lxguard *g)
         atomic_store(&g->stopping, true);
         control_stop(g);
         memory_stop(g);
+        protect_stop(g);
         feed_stop(g);
         mounts_stop(g);
         if (g->gate != NULL)
@@ -469,6 +472,7 @@ run(struct arguments *args)
         if (err == LX_OK) {
                 feed_start(&g);
                 memory_start(&g);
+                protect_start(&g);
                 settle();
                 log_notice(GUARD, "the gate stands", "entries=%zu height=%llu age_s=%llu start_ms=%.1f",
                     guard_list_count(g.rules->list), (unsigned long long)atomic_load(&g.height),

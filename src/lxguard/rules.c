@@ -29,6 +29,7 @@ rules_put(struct rules *rules)
         if (rules == NULL || atomic_fetch_sub(&rules->refs, 1) != 1)
                 return;
         guard_list_free(rules->list);
+        guard_files_free(rules->files);
         guard_policy_free(rules->policy);
         lx_free(rules);
 }
@@ -96,6 +97,18 @@ make_list(struct lxguard *g, const struct guard_policy *policy)
         return list;
 }
 
+/* The registers of files of one's own chains. */
+static struct guard_files *
+make_files(struct lxguard *g)
+{
+        struct guard_files *files = guard_files_new();
+
+        for (size_t i = 0; i < g->view_count; i++)
+                guard_view_fill_files(g->views[i], files);
+        guard_files_seal(files);
+        return files;
+}
+
 static void
 note_age(struct lxguard *g)
 {
@@ -124,6 +137,7 @@ rules_swap(struct lxguard *g, struct guard_policy *policy)
         for (size_t i = 0; i < rules->policy->readers.count; i++)
                 name_program(rules, rules->policy->readers.v[i], NULL);
         rules->list = make_list(g, rules->policy);
+        rules->files = make_files(g);
         note_age(g);
         (void)pthread_mutex_lock(&g->lock);
         old = g->rules;

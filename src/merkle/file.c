@@ -7,6 +7,8 @@
 #include "crypto/tags.h"
 #include "merkle/levels_int.h"
 
+#include <string.h>
+
 struct merkle_file {
         const struct lx_hash_ops *ops;
         struct merkle_levels levels;
@@ -109,4 +111,37 @@ merkle_file_prove(
         out_path->count = 0;
         collect(&file->levels, 0, size, first, first + count, out_path);
         return LX_OK;
+}
+
+static bool
+differs(struct lx_span is, struct lx_span must, uint64_t page)
+{
+        size_t at = (size_t)page * LX_HASH_LEN;
+
+        if (at + LX_HASH_LEN > is.len || at + LX_HASH_LEN > must.len)
+                return true;
+        return memcmp(is.p + at, must.p + at, LX_HASH_LEN) != 0; /* public */
+}
+
+size_t
+merkle_file_compare(
+    struct lx_span is, struct lx_span must, struct merkle_run *out, size_t max, size_t *out_count)
+{
+        uint64_t pages = (is.len > must.len ? is.len : must.len) / LX_HASH_LEN;
+        size_t runs = 0;
+        bool inside = false;
+
+        for (uint64_t p = 0; p < pages; p++) {
+                if (!differs(is, must, p)) {
+                        inside = false;
+                        continue;
+                }
+                if (!inside && runs++ < max)
+                        out[runs - 1] = (struct merkle_run){.first = p};
+                if (runs <= max)
+                        out[runs - 1].count++;
+                inside = true;
+        }
+        *out_count = runs;
+        return runs < max ? runs : max;
 }

@@ -39,6 +39,17 @@ void merkle_file_set(struct merkle_file *file, uint64_t index, const struct lx_h
 /** Its leaf hash @index. */
 const struct lx_hash *merkle_file_leaf(const struct merkle_file *file, uint64_t index);
 
+/* Where two lists of leaf hashes differ. */
+struct merkle_run {
+        uint64_t first, count; /* pages */
+};
+/**
+ * At most @max runs of pages whose leaf hashes differ, or stand in one list alone; how many were put into
+ * @out, and in *out_count how many there are.
+ */
+size_t merkle_file_compare(
+    struct lx_span is, struct lx_span must, struct merkle_run *out, size_t max, size_t *out_count);
+
 /*
  * A range proof: the pages [first, first + count) of a tree of @size pages. The hashes are those
  * of the subtrees left and right of the range that are needed to compute the root, in the order a

@@ -111,7 +111,7 @@ code_in "$work/reuse/own"; reuse=$code
 a_pass
 kill -0 "$reuse" || gfail "a process was ended for the number of its file system"
 outside "$work/reuse"
-for p in "$foreign" "$both" "$reuse"; do ! g log --json --lines 500 | jq -e --argjson p "$p" 'select(.pid == $p)' >/dev/null || gfail "process $p is in the log"; done
+for p in "$foreign" "$both" "$reuse"; do ! g log --json --lines 500 | jq -se --argjson p "$p" 'any(.pid == $p)' >/dev/null || gfail "process $p is in the log"; done
 kill "$foreign" "$both" "$reuse"
 ungate
 echo ok

@@ -49,6 +49,7 @@ static const char FULL[] =
     "untrusted-fs = fuse\nunknown-process = log\nmax-age = 10\nstale = deny\nmin-age = 5\nconfirm = 2\n"
     "critical = /usr/lib/libc.so.6\nworkers = 2\nverdict-timeout = 100\nleases = 16\nmemory = kill\n"
     "memory-interval = 5\nmemory-cpu = 50\njit = /usr/bin/node\n"
+    "protect = /etc/\nprotect-action = deny\nprotect-interval = 60\n"
     "panic-anywhere = yes\nlog-file = /l\nnode = /n\ntrust = /t\nstate-dir = /s\nsocket = /c\n";
 
 START_TEST(policy_reads_every_row)
@@ -59,6 +60,7 @@ START_TEST(policy_reads_every_row)
         for (const struct guard_row *row = guard_policy_rows(); row->name != NULL; row++)
                 ck_assert_msg(strstr(FULL, row->name) != NULL, "%s is not tested", row->name);
         ck_assert_int_eq(policy->mode, GUARD_ENFORCE);
+        ck_assert_int_eq(policy->protect_action, GUARD_PROTECT_DENY);
         ck_assert_int_eq((int)policy->publisher_count, 2);
         ck_assert(policy->publisher[1].own && !policy->publisher[0].own);
         ck_assert_str_eq(policy->publisher[0].name, "debian");
@@ -397,6 +399,139 @@ ask(const char *conf, const struct guard_list *list, unsigned root, uint64_t age
         return rule;
 }
 
+/* A register of a file, made or (@address) written. */
+static void
+world_file(struct world *w, const char *path, const struct lx_hash *address, unsigned root, uint64_t length)
+{
+        struct sigchain_op_body body = {.type = address == NULL ? SIGCHAIN_OP_CREATE : SIGCHAIN_OP_WRITE};
+        struct lx_hash h = unit_hash(root);
+        struct sigchain_object o = {.count = 0};
+        uint8_t data[512];
+        struct lx_writer wr = lx_writer_init(data, sizeof(data));
+
+        if (address == NULL)
+                o.field[o.count++] = (struct sigchain_field){
+                    .name = LX_SPAN("path", 4), .type = SIGCHAIN_TEXT, .bytes = LX_SPAN(path, strlen(path))};
+        o.field[o.count++] = (struct sigchain_field){
+            .name = LX_SPAN("root", 4), .type = SIGCHAIN_HASH, .access = SIGCHAIN_MUTABLE, .bytes = LX_SPAN(h.b, 32)};
+        if (length != UINT64_MAX)
+                o.field[o.count++] = (struct sigchain_field){
+                    .name = LX_SPAN("length", 6), .type = SIGCHAIN_U64, .access = SIGCHAIN_MUTABLE, .u64 = length};
+        sigchain_object_encode(&o, &wr);
+        if (address == NULL)
+                body.u.create.type = SIGCHAIN_FILE, body.u.create.data = LX_SPAN(data, wr.len);
+        else
+                body.u.write.address = *address, body.u.write.data = LX_SPAN(data, wr.len);
+        world_add(w, &body);
+}
+
+static void
+world_offer(struct world *w, struct lx_hash address, unsigned to)
+{
+        struct sigchain_op_body body = {.type = SIGCHAIN_OP_TRANSFER, .u.transfer.address = address};
+
+        if (to != 0)
+                body.u.transfer.to = unit_hash(to);
+        world_add(w, &body);
+}
+
+static struct guard_files *
+files_of(const struct guard_view *view)
+{
+        struct guard_files *files = guard_files_new();
+
+        guard_view_fill_files(view, files);
+        guard_files_seal(files);
+        return files;
+}
+
+START_TEST(registers_of_files_are_followed)
+{
+        struct world w;
+        struct guard_view *view, *own;
+        struct guard_trust *trust, *trust2;
+        struct guard_files *files;
+        struct lx_hash a, b, root = unit_hash(62);
+
+        world_init(&w);
+        world_file(&w, "/etc/b", NULL, 60, 5000);
+        world_file(&w, "/etc/a", NULL, 61, 1);
+        sigchain_address_created(ops(), SIGCHAIN_FILE, &w.genesis, 0, 0, &b);
+        sigchain_address_created(ops(), SIGCHAIN_FILE, &w.genesis, 1, 0, &a);
+        world_file(&w, NULL, &b, 62, UINT64_MAX);
+        world_seal(&w);
+        trust = trust_of(&w), trust2 = trust_of(&w);
+        view = guard_view_new(&w.genesis, false), own = guard_view_new(&w.genesis, true);
+        ck_assert(follow(&w, trust, view, 5000) == LX_OK && follow(&w, trust2, own, 5000) == LX_OK);
+        files = files_of(view);
+        ck_assert_uint_eq(guard_files_count(files), 0); /* somebody else's files are not ours */
+        guard_files_free(files);
+        files = files_of(own);
+        ck_assert_uint_eq(guard_files_count(files), 2);
+        ck_assert_str_eq(guard_files_at(files, 0)->path, "/etc/a");
+        ck_assert_uint_eq(guard_files_from(files, "/etc/aa"), 1);
+        ck_assert(guard_files_find(files, "/etc/c") == NULL && guard_files_find(files, "/etc/") == NULL);
+        const struct guard_file *f = guard_files_find(files, "/etc/b");
+        ck_assert(f != NULL && f->length == 5000 && lx_hash_eq(&f->root, &root) && lx_hash_eq(&f->address, &b));
+        ck_assert_int_eq(guard_file_state(f, true, &root, 5000), GUARD_FILE_SAME);
+        ck_assert_int_eq(guard_file_state(f, true, &root, 4999), GUARD_FILE_CHANGED);
+        ck_assert_int_eq(guard_file_state(f, true, &a, 5000), GUARD_FILE_CHANGED);
+        ck_assert_int_eq(guard_file_state(f, false, &root, 5000), GUARD_FILE_MISSING);
+        ck_assert_int_eq(guard_file_state(NULL, true, &root, 5000), GUARD_FILE_NEW);
+        ck_assert_int_eq(guard_file_state(NULL, false, &root, 0), GUARD_FILE_NONE);
+        guard_files_free(files);
+
+        /* Offered away, taken back; a newer register of the same path; a step that is given up leaves nothing. */
+        world_offer(&w, a, 9);
+        world_file(&w, "/etc/b", NULL, 63, 7);
+        world_seal(&w);
+        struct guard_proof proof = world_proof(&w);
+        ck_assert(guard_view_begin(own, trust2, &proof, 5000, NULL) == LX_OK);
+        ck_assert(guard_view_give_tx(own, lx_buf_span(&w.tx[4]), NULL) == LX_OK);
+        ck_assert(guard_view_give_tx(own, lx_buf_span(&w.tx[3]), NULL) == LX_OK);
+        guard_view_abort(own);
+        files = files_of(own);
+        ck_assert_uint_eq(guard_files_count(files), 2);
+        guard_files_free(files);
+        ck_assert(follow(&w, trust2, own, 5000) == LX_OK);
+        files = files_of(own);
+        ck_assert_uint_eq(guard_files_count(files), 1);
+        ck_assert_uint_eq(guard_files_find(files, "/etc/b")->length, 7);
+        guard_files_free(files);
+        world_offer(&w, a, 0);
+        world_seal(&w);
+        ck_assert(follow(&w, trust2, own, 5000) == LX_OK);
+        files = files_of(own);
+        ck_assert_uint_eq(guard_files_count(files), 2);
+        guard_files_free(files);
+        guard_view_free(view), guard_view_free(own);
+        guard_trust_free(trust), guard_trust_free(trust2);
+        world_clear(&w);
+}
+END_TEST
+
+START_TEST(pages_that_differ_are_named)
+{
+        struct lx_hash is[20], must[20];
+        struct lx_buf out = {0};
+
+        for (unsigned i = 0; i < 20; i++)
+                is[i] = must[i] = unit_hash(i + 1);
+        guard_files_print_pages(LX_SPAN(is, sizeof(is)), LX_SPAN(must, sizeof(must)), &out);
+        ck_assert_uint_eq(out.len, 0);
+        is[3] = is[4] = is[9] = unit_hash(99);
+        guard_files_print_pages(LX_SPAN(is, sizeof(is) - 32), LX_SPAN(must, sizeof(must)), &out);
+        ck_assert_str_eq(lx_buf_str(&out), "pages 3-4,9,19");
+        lx_buf_reset(&out);
+        for (unsigned i = 0; i < 20; i += 2)
+                is[i] = unit_hash(99);
+        is[3] = must[3], is[9] = must[9];
+        guard_files_print_pages(LX_SPAN(is, sizeof(is)), LX_SPAN(must, sizeof(must)), &out);
+        ck_assert_str_eq(lx_buf_str(&out), "pages 0,2,4,6,8,10,12,14 and 2 more ranges");
+        lx_buf_clear(&out);
+}
+END_TEST
+
 START_TEST(a_chain_is_followed_and_decides)
 {
         struct world w;
@@ -580,7 +715,8 @@ main(void)
 {
         const TTest *const cases[] = {policy_reads_every_row, policy_refuses_what_it_does_not_understand,
             code_is_told_from_data, arguments_of_interpreters, maps_are_read, leases_are_bounded,
-            a_chain_is_followed_and_decides, what_does_not_hold_is_refused, the_cache_is_evidence, NULL};
+            registers_of_files_are_followed, pages_that_differ_are_named, a_chain_is_followed_and_decides, what_does_not_hold_is_refused,
+            the_cache_is_evidence, NULL};
 
         return unit_main("guard", cases, 60);
 }
