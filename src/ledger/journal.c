@@ -308,7 +308,10 @@ refuse(uint64_t at, uint64_t durable, struct lx_why *why)
         return LX_ERR_CORRUPT;
 }
 
-/* Hand out what is whole; cut what a power cut tore; refuse what was synced and is damaged. */
+/*
+ * Hand out what the signing record covers, which must be whole; cut off the rest. Behind it is what a power cut
+ * tore, or a message whose signing record was never written: it did not leave, another may be signed in its place.
+ */
 static enum lx_err
 scan(struct ledger_journal *journal, struct lx_span file, uint64_t durable,
     void (*each)(void *arg, unsigned type, struct lx_span content), void *arg, struct lx_why *why)
@@ -317,9 +320,9 @@ scan(struct ledger_journal *journal, struct lx_span file, uint64_t durable,
         struct lx_span content;
         unsigned type;
 
-        while (at < file.len && read_record(journal, file, at, &type, &content))
+        while (at < durable && at < file.len && read_record(journal, file, at, &type, &content))
                 at += RECORD_HEAD + content.len;
-        if (at < durable)
+        if (at != durable)
                 return refuse(at, durable, why);
         journal->len = journal->synced = at;
         for (uint64_t pos = LOG_HEAD; pos < at && each != NULL; pos += RECORD_HEAD + content.len) {

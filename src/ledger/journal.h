@@ -19,8 +19,9 @@
  * synced: what is damaged below that was not torn by a power cut.
  *
  * Order of an own message: append it to the log, sync the log, write the signing record, sync it, only
- * then let the signature leave. On opening, what is torn after the last synced record is cut off;
- * damage before it is LX_ERR_CORRUPT and nothing is touched.
+ * then let the signature leave. On opening, the log is cut off where the signing record says that it was synced: behind
+ * that it is torn, or holds a message that was never recorded and never left, and must not be remembered as
+ * signed. Damage before it is LX_ERR_CORRUPT and nothing is touched.
  *
  * Neither file is in a backup: a restored node has no signing record, and so may not sign before it has
  * seen others certify two heights (bft_engine.c). Threads: the writer's (engine.h) after opening.
@@ -120,8 +121,9 @@ void ledger_sign_note(struct ledger_sign_record *record, uint64_t height, uint32
 struct ledger_journal;
 
 /**
- * Open both files. Every whole record of the log is handed to @each (in order, may be NULL). *out_found: there is a
- * signing record. LX_ERR_CORRUPT: damage where it was synced; why says where and what to do.
+ * Open both files. Every record of the log that the signing record covers is handed to @each (in order, may be
+ * NULL). *out_found: there is a signing record. LX_ERR_CORRUPT: damage where it was synced; why says where and
+ * what to do.
  */
 LX_MUST_CHECK enum lx_err ledger_journal_open(const struct ledger_storage *storage,
     void (*each)(void *arg, unsigned type, struct lx_span content), void *arg,
