@@ -194,28 +194,34 @@ pump(struct llp_gossip *g)
 static void take_body(struct llp_gossip *g, uint32_t peer, const uint8_t *bytes, size_t len,
     const struct sigchain_tx *tx);
 
-/* Those that wait for @id. */
+/*
+ * Take up those that wait for @id, or (NULL) for what is in @view. All of them are off the list before the first is
+ * tried, and each is tried once: it may end on the list again.
+ */
 static void
-try_orphans(struct llp_gossip *g, const struct lx_hash *id)
+try_orphans(struct llp_gossip *g, const struct lx_hash *id, struct ledger_view *view)
 {
         struct sigchain_tx *tx = lx_alloc(sizeof(*tx));
+        struct orphan *ready = NULL, **end = &ready;
 
         for (struct orphan **at = &g->orphan; *at != NULL;) {
-                struct orphan *orphan = *at;
-                uint8_t *bytes = orphan->bytes;
-                size_t len = orphan->len;
-                uint32_t peer = orphan->peer;
+                const struct lx_hash *previous = &(*at)->previous;
 
-                if (!lx_hash_eq(&orphan->previous, id)) {
-                        at = &orphan->next;
+                if (id != NULL ? !lx_hash_eq(previous, id) : !ledger_has_tx(view, previous)) {
+                        at = &(*at)->next;
                         continue;
                 }
-                orphan->bytes = NULL;
-                gossip_remove_orphan(g, at);
-                if (sigchain_tx_decode(&lx_crypto_ops()->hash, bytes, len, tx) == LX_OK)
-                        take_body(g, peer, bytes, len, tx);
-                lx_free(bytes);
-                at = &g->orphan; /* what was taken may have changed the list */
+                *end = gossip_take_orphan(g, at);
+                end = &(*end)->next;
+        }
+        while (ready != NULL) {
+                struct orphan *orphan = ready;
+
+                ready = orphan->next;
+                if (sigchain_tx_decode(&lx_crypto_ops()->hash, orphan->bytes, orphan->len, tx) ==
+                    LX_OK)
+                        take_body(g, orphan->peer, orphan->bytes, orphan->len, tx);
+                gossip_free_orphan(orphan);
         }
         lx_free(tx);
 }
@@ -247,7 +253,7 @@ end_checking(void *arg, const struct ledger_outcome *outcome)
                 g->options.on_arrived(g->options.arg, &checking->id);
         }
         if (outcome->err == LX_OK)
-                try_orphans(g, &checking->id);
+                try_orphans(g, &checking->id, NULL);
         lx_free(checking);
         pump(g);
 }
@@ -262,6 +268,9 @@ take_body(struct llp_gossip *g, uint32_t peer, const uint8_t *bytes, size_t len,
         struct want *want = gossip_find_want(g, &tx->id);
         struct checking *checking;
 
+        /* Its predecessor is in the ledger, and it is not the next all the same: it never will be. */
+        if (err == LX_ERR_ABSENT && ledger_has_tx(view, &tx->previous))
+                err = LX_ERR_SEQUENCE;
         ledger_view_unref(view);
         /*
          * A proposal names it: whether it may wait here is another matter. Of two transactions with one
@@ -504,7 +513,7 @@ llp_gossip_free(struct llp_gossip *g)
         while (g->first != NULL)
                 gossip_remove_want(g, g->first);
         while (g->orphan != NULL)
-                gossip_remove_orphan(g, &g->orphan);
+                gossip_free_orphan(gossip_take_orphan(g, &g->orphan));
         for (size_t i = 0; i < g->peer_count; i++)
                 free_peer(g->peer[i]);
         lx_free(g->peer);
@@ -620,17 +629,7 @@ llp_gossip_block(struct llp_gossip *g, uint64_t now_ms)
                 if (want->state != WANT_CHECKING && ledger_has_tx(view, &want->id))
                         gossip_remove_want(g, want);
         }
-        for (bool again = g->orphan != NULL; again;) {
-                struct lx_hash previous;
-
-                again = false;
-                for (struct orphan *o = g->orphan; o != NULL && !again; o = o->next) {
-                        previous = o->previous;
-                        again = ledger_has_tx(view, &previous);
-                }
-                if (again)
-                        try_orphans(g, &previous);
-        }
+        try_orphans(g, NULL, view);
         ledger_view_unref(view);
         pump(g);
 }

@@ -102,7 +102,9 @@ void gossip_check_wants(struct llp_gossip *g);
 /** Keep a body until its predecessor comes; the oldest give way. */
 void gossip_keep_orphan(struct llp_gossip *g, uint32_t peer, const struct sigchain_tx *tx,
     const uint8_t *bytes, size_t len);
-/** Take the orphan at @at off the list. */
-void gossip_remove_orphan(struct llp_gossip *g, struct orphan **at);
+/** Take the orphan at @at off the list; the caller frees it. */
+struct orphan *gossip_take_orphan(struct llp_gossip *g, struct orphan **at);
+/** Free one that is in no list. */
+void gossip_free_orphan(struct orphan *orphan);
 
 #endif

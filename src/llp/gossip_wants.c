@@ -212,16 +212,23 @@ gossip_check_wants(struct llp_gossip *g)
 
 /* ---- orphans ----------------------------------------------------------------------------------- */
 
-void
-gossip_remove_orphan(struct llp_gossip *g, struct orphan **at)
+struct orphan *
+gossip_take_orphan(struct llp_gossip *g, struct orphan **at)
 {
         struct orphan *orphan = *at;
 
         *at = orphan->next;
         if (*at == NULL)
                 g->orphan_end = at;
+        orphan->next = NULL;
         g->orphan_count--;
         g->orphan_bytes -= orphan->len;
+        return orphan;
+}
+
+void
+gossip_free_orphan(struct orphan *orphan)
+{
         lx_free(orphan->bytes);
         lx_free(orphan);
 }
@@ -238,7 +245,7 @@ gossip_keep_orphan(struct llp_gossip *g, uint32_t peer, const struct sigchain_tx
         /* The oldest give way. */
         while (g->orphan_count > 0 && (g->orphan_count >= LLP_GOSSIP_ORPHANS_MAX ||
                                           g->orphan_bytes + len > LLP_GOSSIP_ORPHAN_BYTES_MAX))
-                gossip_remove_orphan(g, &g->orphan);
+                gossip_free_orphan(gossip_take_orphan(g, &g->orphan));
         orphan = lx_alloc(sizeof(*orphan));
         orphan->id = tx->id;
         orphan->previous = tx->previous;

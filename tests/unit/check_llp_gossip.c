@@ -622,6 +622,63 @@ START_TEST(test_want)
 }
 END_TEST
 
+/* Bodies that name a predecessor which they do not follow: they wait, and are not tried for ever. */
+START_TEST(test_false_orphans)
+{
+        struct net net;
+        struct author author, liar;
+        struct lx_buf first = {0}, tx = {0};
+        struct lx_hash id[2], address;
+        struct llp_gossip_stats stats;
+        struct node *n;
+
+        net_init(&net);
+        net_link(&net, 1, 2);
+        n = &net.node[1];
+        author_init(&author, 1, ledger_chain_id(n->kit.ledger));
+        author_begin(&author, &first, &id[0]);
+        author_init(&liar, 2, ledger_chain_id(n->kit.ledger));
+        for (unsigned i = 0; i < 3; i++) {
+                liar.genesis = author.genesis;
+                liar.last = author.last;
+                liar.sequence = author.sequence + 5 + i;
+                lx_buf_reset(&tx);
+                author_create_raw(&liar, "x", 1, &tx, &id[1], &address);
+                ck_assert_int_eq(
+                    llp_gossip_receive(n->gossip, 2, LLP_TX, tx.p, tx.len, net.now_ms), LX_OK);
+        }
+        settle(&net);
+        llp_gossip_get_stats(n->gossip, &stats);
+        ck_assert_uint_eq(stats.orphans, 3);
+        /* What they name comes, and waits. */
+        ck_assert_int_eq(
+            llp_gossip_receive(n->gossip, 2, LLP_TX, first.p, first.len, net.now_ms), LX_OK);
+        settle(&net);
+        ck_assert_uint_eq(waiting(n), 1);
+        llp_gossip_get_stats(n->gossip, &stats);
+        ck_assert_uint_eq(stats.orphans, 3);
+        /* It is in the ledger: they can't follow any more. */
+        kit_ledger_add_block(&n->kit, &(struct lx_span){first.p, first.len}, 1, 1);
+        llp_gossip_block(n->gossip, net.now_ms);
+        llp_gossip_get_stats(n->gossip, &stats);
+        ck_assert_uint_eq(stats.orphans, 0);
+        liar.genesis = author.genesis;
+        liar.last = author.last;
+        liar.sequence = author.sequence + 9;
+        lx_buf_reset(&tx);
+        author_create_raw(&liar, "x", 1, &tx, &id[1], &address);
+        ck_assert_int_eq(
+            llp_gossip_receive(n->gossip, 2, LLP_TX, tx.p, tx.len, net.now_ms), LX_OK);
+        llp_gossip_get_stats(n->gossip, &stats);
+        ck_assert_uint_eq(stats.orphans, 0);
+        author_clear(&author);
+        author_clear(&liar);
+        lx_buf_clear(&first);
+        lx_buf_clear(&tx);
+        net_clear(&net);
+}
+END_TEST
+
 START_TEST(test_codec)
 {
         static struct lx_hash ids[LLP_GOSSIP_IDS_MAX + 1], out[LLP_GOSSIP_IDS_MAX];
@@ -648,7 +705,7 @@ int
 main(void)
 {
         const TTest *const cases[] = {test_once, test_line, test_silent, test_order_and_lies,
-            test_drop, test_replace_and_expire, test_want, test_codec, NULL};
+            test_drop, test_replace_and_expire, test_want, test_false_orphans, test_codec, NULL};
 
         if (lx_crypto_init() != LX_OK)
                 return 1;
