@@ -3,8 +3,10 @@
  *
  *   sim [--trace] [--twice] SEED...        run these seeds
  *   sim [--twice] --seconds N --from SEED  run fresh seeds for about N seconds
- *   sim --file F                           run the seeds in file F, one a line ("#": a comment)
+ *   sim --file F                           run the seeds in file F, one a line, each with "twins" or
+ *                                          "liars" behind it if need be ("#": a comment)
  *   sim --fork ...                         the scenario of a fork, with any of these
+ *   sim --twins ..., sim --liars ...       what the faulty ones are, whatever the seed (scenario.h)
  *
  * --twice runs every seed two times and compares: a seed must replay exactly. Exit 0: all held; 1: one did
  * not, its seed and what broke were printed (run it again with --trace).
@@ -23,6 +25,7 @@
 
 struct options {
         bool trace, twice, fork;
+        enum scenario_cast cast;
         uint64_t seconds, from;
         const char *file;
 };
@@ -40,13 +43,15 @@ static bool
 run_once(uint64_t seed, const struct options *o, struct scenario_result *out)
 {
         char dir[] = "/tmp/lxsim-XXXXXX";
+        FILE *trace = o->trace ? stdout : NULL;
         bool held;
 
         if (mkdtemp(dir) == NULL) {
                 perror("sim: a directory in /tmp");
                 exit(2);
         }
-        held = (o->fork ? scenario_fork : scenario_run)(seed, dir, o->trace ? stdout : NULL, out);
+        held = o->fork ? scenario_fork(seed, dir, trace, out)
+                       : scenario_run(seed, o->cast, dir, trace, out);
         (void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
         return held;
 }
@@ -77,6 +82,22 @@ run_seed(uint64_t seed, const struct options *o)
         return held;
 }
 
+/* "SEED", "SEED twins" or "SEED liars". */
+static bool
+run_line(const char *line, const struct options *o)
+{
+        struct options how = *o;
+        char *end;
+        uint64_t seed = strtoull(line, &end, 10);
+
+        end += strspn(end, " ");
+        if (strncmp(end, "twins", 5) == 0)
+                how.cast = SCENARIO_TWINS;
+        else if (strncmp(end, "liars", 5) == 0)
+                how.cast = SCENARIO_LIARS;
+        return run_seed(seed, &how);
+}
+
 static int
 run_file(const struct options *o)
 {
@@ -89,7 +110,7 @@ run_file(const struct options *o)
                 return 2;
         }
         while (fgets(line, sizeof(line), f) != NULL)
-                if (line[0] != '#' && line[0] != '\n' && !run_seed(strtoull(line, NULL, 10), o))
+                if (line[0] != '#' && line[0] != '\n' && !run_line(line, o))
                         status = 1;
         (void)fclose(f);
         return status;
@@ -123,6 +144,10 @@ main(int argc, char **argv)
                         o.twice = true;
                 else if (strcmp(argv[i], "--fork") == 0)
                         o.fork = true;
+                else if (strcmp(argv[i], "--twins") == 0)
+                        o.cast = SCENARIO_TWINS;
+                else if (strcmp(argv[i], "--liars") == 0)
+                        o.cast = SCENARIO_LIARS;
                 else if (i + 1 < argc && strcmp(argv[i], "--seconds") == 0)
                         o.seconds = strtoull(argv[++i], NULL, 10);
                 else if (i + 1 < argc && strcmp(argv[i], "--from") == 0)

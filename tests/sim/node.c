@@ -9,6 +9,7 @@
 #include "ledger/kinds.h"
 #include "lld/mem.h"
 #include "llp/message.h"
+#include "sim/liar.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -35,6 +36,7 @@ struct node {
         uint32_t disk_ms[WORK_COUNT_];
         int64_t skew_ms;
         struct node_faults faults;
+        struct liar *liar; /* NULL: it signs what its engine says */
         struct kept kept[KEPT];
         /* while it is up */
         bool up, failed, stopping;
@@ -197,6 +199,8 @@ send_faulty(struct node *n, size_t to, unsigned type, const void *bytes, size_t 
         struct world *w = n->options.world;
         const struct kept *old = &n->kept[world_below(w, KEPT)];
 
+        if (n->liar != NULL && liar_withholds(n->liar, type, bytes, len))
+                return;
         keep(n, type, bytes, len);
         if (world_chance(w, n->faults.replay_ppm) && old->bytes != NULL)
                 world_send(w, n->options.number, to, old->type, old->bytes, old->len);
@@ -213,6 +217,22 @@ send_faulty(struct node *n, size_t to, unsigned type, const void *bytes, size_t 
         world_send(w, n->options.number, to, type, bytes, len);
 }
 
+/* A liar hears what its node hears and sends; what it makes of that goes to everybody. */
+static void
+let_lie(struct node *n, unsigned type, const uint8_t *bytes, size_t len)
+{
+        struct lx_span lie;
+
+        if (n->liar == NULL || n->ledger == NULL)
+                return;
+        liar_hear(n->liar, n->ledger, type, bytes, len);
+        while (liar_next(n->liar, &type, &lie))
+                for (size_t to = 0; to < WORLD_NODES_MAX; to++)
+                        if (n->peer_of[to] != 0)
+                                world_send(n->options.world, n->options.number, to, type, lie.p,
+                                    lie.len);
+}
+
 static bool
 net_send(void *arg, uint32_t peer, unsigned type, const void *bytes, size_t len)
 {
@@ -225,6 +245,7 @@ net_send(void *arg, uint32_t peer, unsigned type, const void *bytes, size_t len)
                 return false;
         if (n->options.watch.sent != NULL)
                 n->options.watch.sent(n->options.watch.arg, n, type, bytes, len);
+        let_lie(n, type, bytes, len);
         if (n->options.honest)
                 world_send(n->options.world, n->options.number, to, type, bytes, len);
         else
@@ -281,7 +302,12 @@ deliver(void *arg, size_t from, unsigned type, const uint8_t *bytes, size_t len)
 
         if (n->peer_of[from] == 0 || row == NULL || len < row->min || len > row->max)
                 return; /* the transport's business */
+        if (n->options.honest &&
+            plot_loses(n->options.plot, world_now_ms(n->options.world), n->options.number, type, bytes,
+                len))
+                return;
         (void)!llp_core_receive(n->core, n->peer_of[from], type, bytes, len, monotonic(n));
+        let_lie(n, type, bytes, len);
         settle(n);
 }
 
@@ -371,7 +397,8 @@ open_core(struct node *n, struct lx_why *why)
             .now_ms = monotonic,
             .walltime_ms = wall_time,
             .random = random_bytes,
-            .clock_arg = n};
+            .clock_arg = n,
+            .timeout_ms = n->options.timeout_ms};
         return llp_core_new(&options, &n->core, why);
 }
 
@@ -489,6 +516,7 @@ node_free(struct node *n)
         ledger_memdisk_free(n->journal);
         for (size_t i = 0; i < KEPT; i++)
                 lx_free(n->kept[i].bytes);
+        liar_free(n->liar);
         lx_free(n);
 }
 
@@ -547,6 +575,8 @@ void
 node_set_faults(struct node *n, const struct node_faults *faults)
 {
         n->faults = *faults;
+        liar_free(n->liar);
+        n->liar = faults->lies ? liar_new(n->key, faults->bold) : NULL;
 }
 
 static void

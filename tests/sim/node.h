@@ -13,6 +13,7 @@
 #include "ledger/engine.h"
 #include "lld/mem.h"
 #include "llp/core.h"
+#include "sim/plot.h"
 #include "sim/world.h"
 
 struct node;
@@ -22,6 +23,7 @@ struct node_faults {
         uint32_t drop_ppm;
         uint32_t replay_ppm; /* an older message of its own is sent again */
         uint32_t change_ppm; /* some bytes are changed */
+        bool lies, bold;     /* it signs what suits it: liar.h */
 };
 
 /* Who watches. All may be NULL. */
@@ -41,6 +43,8 @@ struct node_options {
         const struct lx_buf *genesis;
         const char *dir; /* for blobs */
         enum llp_sync_mode sync_mode;
+        struct plot *plot;   /* of the net against the honest ones; kept */
+        uint32_t timeout_ms; /* of the engine; 0: its own choice */
         struct node_watch watch;
 };
 

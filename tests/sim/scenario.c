@@ -9,6 +9,7 @@
 #include "kit/author.h"
 #include "lld/mem.h"
 #include "sigchain/params.h"
+#include "sim/plot.h"
 #include "sim/user.h"
 #include "sim/watch.h"
 #include "sim/world.h"
@@ -35,6 +36,8 @@ struct run {
         bool honest[WORLD_NODES_MAX];
         uint64_t power[WORLD_NODES_MAX];
         size_t wiped; /* a validator that may lose its disk; WORLD_NODES_MAX: none */
+        bool liars;   /* the faulty validators lie, and the net helps them */
+        struct plot plot;
         bool peace;
         FILE *trace;
         char text[512];
@@ -74,7 +77,7 @@ below(struct run *r, uint64_t n)
 
 /* ---- the network ------------------------------------------------------------------------------- */
 
-/* Faulty validators, as many as stay below a third of the power; sometimes none. */
+/* Faulty validators, below a third of the power; sometimes none, unless they are to lie. */
 static void
 draw_faulty(struct run *r)
 {
@@ -87,14 +90,14 @@ draw_faulty(struct run *r)
         for (size_t i = 0; i < r->nodes; i++)
                 r->honest[i] = true;
         r->wiped = WORLD_NODES_MAX;
-        for (int tries = 0; tries < 4 && !world_chance(r->world, 300000); tries++) {
+        for (int tries = 0; tries < 4 && (r->liars || !world_chance(r->world, 300000)); tries++) {
                 size_t i = below(r, r->validators);
 
                 if (!r->honest[i] || 3 * (faulty + r->power[i]) >= total)
                         continue;
                 faulty += r->power[i];
                 /* One that may lose its disk counts as faulty, though it does nothing wrong. */
-                if (r->wiped == WORLD_NODES_MAX && world_chance(r->world, 400000))
+                if (!r->liars && r->wiped == WORLD_NODES_MAX && world_chance(r->world, 400000))
                         r->wiped = i;
                 else
                         r->honest[i] = false;
@@ -109,6 +112,8 @@ add_node(struct run *r, size_t number, size_t key, const char *dir)
             .key = key,
             .honest = r->honest[number],
             .genesis = &r->genesis,
+            .plot = &r->plot,
+            .timeout_ms = r->liars ? 400 : 0, /* many rounds in little time */
             .watch = watch_hooks(r->watch)};
         struct lx_why why = {{0}};
 
@@ -158,25 +163,37 @@ draw_links(struct run *r)
 }
 
 static void
+draw_fault(struct run *r, size_t i)
+{
+        struct node_faults faults = {0};
+
+        if (r->liars) {
+                faults.lies = true;
+                faults.bold = world_chance(r->world, 150000);
+                say(r, "node %zu (power %llu) is a %sliar", i, (unsigned long long)r->power[i],
+                    faults.bold ? "bold " : "");
+                node_set_faults(r->node[i], &faults);
+                return;
+        }
+        if (world_chance(r->world, 600000))
+                faults.drop_ppm = (uint32_t)below(r, 600000);
+        if (world_chance(r->world, 600000))
+                faults.replay_ppm = (uint32_t)below(r, 200000);
+        if (world_chance(r->world, 400000))
+                faults.change_ppm = (uint32_t)below(r, 100000);
+        say(r, "node %zu (power %llu) is faulty: drops %u, replays %u, changes %u ppm", i,
+            (unsigned long long)r->power[i], faults.drop_ppm, faults.replay_ppm,
+            faults.change_ppm);
+        node_set_faults(r->node[i], &faults);
+}
+
+static void
 draw_faults(struct run *r)
 {
         say(r, "faults begin");
-        for (size_t i = 0; i < r->validators; i++) {
-                struct node_faults faults = {0};
-
-                if (r->honest[i])
-                        continue;
-                if (world_chance(r->world, 600000))
-                        faults.drop_ppm = (uint32_t)below(r, 600000);
-                if (world_chance(r->world, 600000))
-                        faults.replay_ppm = (uint32_t)below(r, 200000);
-                if (world_chance(r->world, 400000))
-                        faults.change_ppm = (uint32_t)below(r, 100000);
-                node_set_faults(r->node[i], &faults);
-                say(r, "node %zu (power %llu) is faulty: drops %u, replays %u, changes %u ppm", i,
-                    (unsigned long long)r->power[i], faults.drop_ppm, faults.replay_ppm,
-                    faults.change_ppm);
-        }
+        for (size_t i = 0; i < r->validators; i++)
+                if (!r->honest[i])
+                        draw_fault(r, i);
 }
 
 static void
@@ -193,8 +210,9 @@ build(struct run *r, const char *dir)
         watch_trace(r->watch, r->trace);
         for (size_t i = 0; i < r->nodes; i++)
                 add_node(r, i, i < r->validators ? i : SIZE_MAX, dir);
-        /* Every other faulty validator has a twin: a second node with its key. */
-        for (size_t i = 0; i < r->validators; i++)
+        /* Every other faulty validator has a twin: a second node with its key. It would give a
+         * liar away. */
+        for (size_t i = 0; i < r->validators && !r->liars; i++)
                 if (!r->honest[i] && world_chance(r->world, 600000)) {
                         r->honest[r->nodes] = false;
                         add_node(r, r->nodes++, i, dir);
@@ -291,6 +309,8 @@ begin_faults(void *arg, uint64_t tag)
         draw_faults(r);
         for (size_t i = 0; i < r->nodes; i++)
                 switch_on(r, i);
+        if (r->liars)
+                r->plot.salt = world_random(r->world) | 1;
 }
 
 static void
@@ -368,6 +388,7 @@ make_peace(struct run *r)
 
         say(r, "peace");
         r->peace = true;
+        r->plot.salt = 0;
         *links = (struct world_links){.delay_ms = 10, .jitter_ms = 5, .ordered = true};
         world_partition(r->world, 0);
         users_rest(r->users);
@@ -471,11 +492,13 @@ end(struct run *r, struct scenario_result *out_result)
 }
 
 bool
-scenario_run(uint64_t seed, const char *dir, FILE *trace, struct scenario_result *out_result)
+scenario_run(uint64_t seed, enum scenario_cast cast, const char *dir, FILE *trace,
+    struct scenario_result *out_result)
 {
         struct run *r = lx_alloc(sizeof(*r));
 
         r->trace = trace;
+        r->liars = cast == SCENARIO_LIARS || (cast == SCENARIO_BY_SEED && seed % 2 == 1);
         r->world = world_new(seed, WORLD_NODES_MAX);
         build(r, dir);
         if (r->text[0] == '\0')
@@ -515,6 +538,20 @@ build_fork(struct run *r, const char *dir)
         r->users = users_new(r->world, r->node, 2, 4, 400, &chain_id);
 }
 
+/*
+ * A fork is what this scenario wants: it may be seen as often as it likes, and the two branches may ban each
+ * other. Whether something was forgiven.
+ */
+static bool
+forgive_fork(struct run *r)
+{
+        if (strncmp(r->text, "agreement", 9) != 0 && strncmp(r->text, "framing", 7) != 0)
+                return false;
+        watch_forgive(r->watch);
+        r->text[0] = '\0';
+        return true;
+}
+
 static void
 play_fork(struct run *r)
 {
@@ -522,17 +559,17 @@ play_fork(struct run *r)
 
         while (step(r, FORK_MS))
                 continue;
-        if (strncmp(r->text, "agreement", 9) != 0) {
+        say(r, "%s", r->text);
+        if (!forgive_fork(r)) {
                 fail(r, "two halves with twins did not fork");
                 return;
         }
-        say(r, "%s", r->text);
         /* The halves meet: each hears the votes of the other. */
-        r->text[0] = '\0';
         world_partition(r->world, 0);
-        while (watch_forgive(r->watch), r->text[0] = '\0', world_now_ms(r->world) < 2 * FORK_MS)
-                if (!step(r, 2 * FORK_MS) && r->text[0] == '\0')
-                        break;
+        while (step(r, 2 * FORK_MS) || forgive_fork(r))
+                continue;
+        if (r->text[0] != '\0')
+                return;
         convicted = watch_convicted(r->watch);
         say(r, "convicted: keys %x", convicted);
         if (convicted != (1u << 2 | 1u << 3))
