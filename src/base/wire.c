@@ -134,6 +134,23 @@ lx_read_var32(struct lx_reader *rd, size_t max)
         return take_limited(rd, lx_read_u32(rd), max);
 }
 
+uint64_t
+lx_read_varint(struct lx_reader *rd)
+{
+        uint64_t v = 0;
+        uint8_t byte = 0x80;
+
+        for (unsigned shift = 0; (byte & 0x80) != 0 && rd->err == LX_OK; shift += 7) {
+                byte = lx_read_u8(rd);
+                if (shift > 63 || (shift == 63 && byte > 1) || (shift > 0 && byte == 0)) {
+                        lx_reader_fail(rd, LX_ERR_FORMAT);
+                        return 0;
+                }
+                v |= (uint64_t)(byte & 0x7f) << shift;
+        }
+        return rd->err == LX_OK ? v : 0;
+}
+
 enum lx_err
 lx_reader_end(const struct lx_reader *rd)
 {
@@ -259,4 +276,12 @@ lx_get_be64(const uint8_t in[8])
         for (size_t i = 0; i < 8; i++)
                 v = v << 8 | in[i];
         return v;
+}
+
+void
+lx_write_varint(struct lx_writer *wr, uint64_t v)
+{
+        for (; v >= 0x80; v >>= 7)
+                lx_write_u8(wr, (uint8_t)(v | 0x80));
+        lx_write_u8(wr, (uint8_t)v);
 }

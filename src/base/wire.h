@@ -51,6 +51,12 @@ struct lx_span lx_read_var16(struct lx_reader *rd, size_t max);
 /** Bytes with a u32 length in front, at most @max (LX_ERR_RANGE beyond). */
 struct lx_span lx_read_var32(struct lx_reader *rd, size_t max);
 
+/**
+ * An integer of 7 bits a byte, low ones first, the high bit saying that more follow. The shortest form
+ * only (LX_ERR_FORMAT), at most 64 bits.
+ */
+uint64_t lx_read_varint(struct lx_reader *rd);
+
 /** Fail with @err, unless it failed before. */
 void lx_reader_fail(struct lx_reader *rd, enum lx_err err);
 
@@ -86,6 +92,8 @@ void lx_write_str8(struct lx_writer *wr, struct lx_span s);
 void lx_write_var16(struct lx_writer *wr, struct lx_span s);
 /** Append a u32 length and the bytes; LX_ERR_RANGE above 2^32-1. */
 void lx_write_var32(struct lx_writer *wr, struct lx_span s);
+/** Append an integer as lx_read_varint reads it. */
+void lx_write_varint(struct lx_writer *wr, uint64_t v);
 /** Fail with @err, unless it failed before. */
 void lx_writer_fail(struct lx_writer *wr, enum lx_err err);
 /** The first error, or LX_OK. */

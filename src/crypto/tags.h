@@ -38,6 +38,7 @@ LX_TAG(LX_TAG_SEED_SALT, "lx.seedsalt");  /* genesis id -> salt of the master se
 LX_TAG(LX_TAG_NAME_SALT, "lx.namesalt");  /* chain id -> salt of the name key */
 LX_TAG(LX_TAG_KEY, "lx.key");             /* seed, purpose, index -> secret scalar (keyed) */
 LX_TAG(LX_TAG_BOOK, "lx.book");           /* checksum of the address book */
+LX_TAG(LX_TAG_LIGHT, "lx.light");         /* watch list, record of the light store -> digest, checksum */
 
 LX_TAG(LX_TAG_RECORD, "lx.record");       /* a mapping of the overlay -> message its owner signs */
 LX_TAG(LX_TAG_RENDEZVOUS, "lx.rendez");   /* covering register, node key -> rank of the node */

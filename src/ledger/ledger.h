@@ -179,6 +179,9 @@ LX_MUST_CHECK enum lx_err ledger_prove_tx(
 /** Proof that header @height is in the history root of the view's tip; @height below it. */
 LX_MUST_CHECK enum lx_err ledger_prove_header(
     struct ledger_view *view, uint64_t height, struct merkle_path *out_path);
+/** The same in the history root of header @size, at or below the tip; @height below it. */
+LX_MUST_CHECK enum lx_err ledger_prove_header_in(
+    struct ledger_view *view, uint64_t height, uint64_t size, struct merkle_path *out_path);
 /** Consistency proof between the history roots of headers @from and @to. */
 LX_MUST_CHECK enum lx_err ledger_prove_history(
     struct ledger_view *view, uint64_t from, uint64_t to, struct merkle_path *out_path);

@@ -8,32 +8,6 @@
         (LEDGER_NARROW_NEXT | LEDGER_NARROW_SET | LEDGER_NARROW_NEXT_SET | LEDGER_NARROW_VERSION |  \
             LEDGER_NARROW_EMPTY | LEDGER_NARROW_HISTORY)
 
-static void
-write_varint(struct lx_writer *wr, uint64_t v)
-{
-        for (; v >= 0x80; v >>= 7)
-                lx_write_u8(wr, (uint8_t)(v | 0x80));
-        lx_write_u8(wr, (uint8_t)v);
-}
-
-/* The shortest form only: no leading zero group, at most 64 bits. */
-static uint64_t
-read_varint(struct lx_reader *rd)
-{
-        uint64_t v = 0;
-        uint8_t byte = 0x80;
-
-        for (unsigned shift = 0; (byte & 0x80) != 0 && rd->err == LX_OK; shift += 7) {
-                byte = lx_read_u8(rd);
-                if (shift > 63 || (shift == 63 && byte > 1) || (shift > 0 && byte == 0)) {
-                        lx_reader_fail(rd, LX_ERR_FORMAT);
-                        return 0;
-                }
-                v |= (uint64_t)(byte & 0x7f) << shift;
-        }
-        return v;
-}
-
 static uint8_t
 flags_of(const struct lx_hash_ops *ops, const struct ledger_narrow_known *known,
     const struct ledger_header *header)
@@ -71,10 +45,10 @@ ledger_narrow_encode(const struct lx_hash_ops *ops, const struct ledger_narrow_k
         if ((flags & LEDGER_NARROW_VERSION) != 0)
                 lx_write_u16(wr, header->rule_version);
         if ((flags & LEDGER_NARROW_NEXT) == 0) {
-                write_varint(wr, header->height - known->header.height);
+                lx_write_varint(wr, header->height - known->header.height);
                 lx_write_hash(wr, &header->previous);
         }
-        write_varint(wr, header->time_ms - known->header.time_ms);
+        lx_write_varint(wr, header->time_ms - known->header.time_ms);
         if ((flags & LEDGER_NARROW_EMPTY) == 0)
                 lx_write_hash(wr, &header->tx_root);
         lx_write_hash(wr, &header->state_root);
@@ -90,7 +64,7 @@ ledger_narrow_encode(const struct lx_hash_ops *ops, const struct ledger_narrow_k
 static uint64_t
 read_above(struct lx_reader *rd, uint64_t base)
 {
-        uint64_t delta = read_varint(rd);
+        uint64_t delta = lx_read_varint(rd);
 
         if (rd->err == LX_OK && (delta == 0 || base + delta < base))
                 lx_reader_fail(rd, LX_ERR_RANGE);

@@ -192,13 +192,19 @@ ledger_prove_tx(struct ledger_view *view, uint64_t height, uint32_t index, struc
 enum lx_err
 ledger_prove_header(struct ledger_view *view, uint64_t height, struct merkle_path *out_path)
 {
+        return ledger_prove_header_in(view, height, view->tip.header.height, out_path);
+}
+
+enum lx_err
+ledger_prove_header_in(
+    struct ledger_view *view, uint64_t height, uint64_t size, struct merkle_path *out_path)
+{
         struct ledger_log history = {.view = view};
         struct merkle_log_store store = {.get = ledger_log_get, .arg = &history};
 
-        if (height >= view->tip.header.height)
+        if (height >= size || size > view->tip.header.height)
                 return LX_ERR_RANGE;
-        return merkle_log_prove_stored(
-            ledger_ops(view->ledger), &store, view->tip.header.height, height, out_path);
+        return merkle_log_prove_stored(ledger_ops(view->ledger), &store, size, height, out_path);
 }
 
 enum lx_err

@@ -14,6 +14,7 @@ struct llp_core {
         struct ledger_engine *engine;
         struct llp_gossip *gossip;
         struct llp_sync *sync;
+        struct llp_station *station;
 };
 
 /* The engine's messages, by enum ledger_engine_message. */
@@ -195,6 +196,10 @@ llp_core_new(const struct llp_core_options *options, struct llp_core **out_core,
         }
         open_gossip(core);
         open_sync(core);
+        core->station = llp_station_new(&(struct llp_station_options){.ledger = options->engine.ledger,
+            .blobs = options->blobs,
+            .pool = options->engine.pool,
+            .net = &core->options.net});
         *out_core = core;
         return LX_OK;
 }
@@ -211,6 +216,8 @@ llp_core_free(struct llp_core *core)
         sync = core->sync;
         core->sync = NULL;
         llp_sync_free(sync);
+        llp_station_free(core->station);
+        core->station = NULL;
         lx_pool_drain(core->options.engine.pool);
         gossip = core->gossip;
         core->gossip = NULL;
@@ -230,8 +237,18 @@ llp_core_peer_up(struct llp_core *core, uint32_t peer, uint64_t now_ms)
 }
 
 void
+llp_core_light_up(struct llp_core *core, uint32_t peer)
+{
+        llp_station_peer_up(core->station, peer);
+}
+
+void
 llp_core_peer_down(struct llp_core *core, uint32_t peer, uint64_t now_ms)
 {
+        if (llp_station_has(core->station, peer)) {
+                llp_station_peer_down(core->station, peer);
+                return;
+        }
         ledger_engine_peer_down(core->engine, peer, now_ms);
         llp_gossip_peer_down(core->gossip, peer);
         llp_sync_peer_down(core->sync, peer, now_ms);
@@ -241,6 +258,8 @@ static enum lx_err
 hand_over(struct llp_core *core, uint32_t peer, unsigned type, const uint8_t *bytes, size_t len,
     uint64_t now_ms)
 {
+        if (llp_station_has(core->station, peer))
+                return llp_station_receive(core->station, peer, type, bytes, len);
         for (size_t kind = 0; kind < ENGINE_TYPE_COUNT; kind++)
                 if (ENGINE_TYPES[kind] == type)
                         return ledger_engine_receive(core->engine, peer,
@@ -272,6 +291,7 @@ void
 llp_core_writable(struct llp_core *core, uint32_t peer, uint64_t now_ms)
 {
         llp_sync_writable(core->sync, peer, now_ms);
+        llp_station_writable(core->station);
 }
 
 void
@@ -311,4 +331,10 @@ struct llp_sync *
 llp_core_get_sync(struct llp_core *core)
 {
         return core->sync;
+}
+
+struct llp_station *
+llp_core_get_station(struct llp_core *core)
+{
+        return core->station;
 }

@@ -6,6 +6,8 @@
  * engine and gossip. The daemon puts a swarm below it (llp/swarm.h), the simulation links of its own;
  * above it everything is the same, so what runs in tests/sim is the node.
  *
+ * Light nodes are the station's alone (llp/station.h).
+ *
  *      swarm or simulation --peer_up, peer_down, receive, tick--> core --> engine, gossip, sync
  *                          <--------- llp_net --------------------
  *
@@ -18,6 +20,7 @@
 #include "ledger/engine.h"
 #include "llp/gossip.h"
 #include "llp/net.h"
+#include "llp/station.h"
 #include "llp/sync.h"
 
 struct llp_core;
@@ -47,6 +50,8 @@ void llp_core_free(struct llp_core *core);
 
 /** A peer said hello and is of this network. */
 void llp_core_peer_up(struct llp_core *core, uint32_t peer, uint64_t now_ms);
+/** A light node (role light, not full) is there: only the station speaks with it. */
+void llp_core_light_up(struct llp_core *core, uint32_t peer);
 /** It is gone. */
 void llp_core_peer_down(struct llp_core *core, uint32_t peer, uint64_t now_ms);
 /**
@@ -68,5 +73,7 @@ struct ledger_engine *llp_core_get_engine(struct llp_core *core);
 struct llp_gossip *llp_core_get_gossip(struct llp_core *core);
 /** The sync machine: figures. */
 struct llp_sync *llp_core_get_sync(struct llp_core *core);
+/** The station of light nodes: figures. */
+struct llp_station *llp_core_get_station(struct llp_core *core);
 
 #endif

@@ -2,6 +2,8 @@
 #include "config.h"
 #include "llp/message.h"
 
+#include "light/wire.h"
+
 #include <assert.h>
 
 #define IDS_MAX (2u + 1000u * 32u) /* a u16 count and ids */
@@ -35,6 +37,8 @@ static const struct llp_message_row ROWS[] = {
     {LLP_GET_BLOB, "get_blob", 4, 128, LLP_PRIO_SYNC, false, 4000},
     {LLP_BLOB_PIECE, "blob_piece", 4, LLP_PIECE_MAX + ANSWER_HEAD, LLP_PRIO_SYNC, false, 0},
     {LLP_NOT_FOUND, "not_found", 4, 128, LLP_PRIO_SYNC, false, 4000},
+    {LLP_LIGHT_ASK, "light_ask", 3, LIGHT_ASK_MAX, LLP_PRIO_SYNC, false, 400},
+    {LLP_LIGHT_PART, "light_part", 2, LIGHT_PART_MAX + LIGHT_PART_HEAD, LLP_PRIO_SYNC, false, 0},
 };
 
 static_assert(LLP_PIECE_MAX + PROOF_MAX <= LLP_PAYLOAD_MAX, "a part fits one frame");

@@ -55,6 +55,9 @@ enum llp_message {
         LLP_GET_BLOB = 0x4c,
         LLP_BLOB_PIECE = 0x4e,
         LLP_NOT_FOUND = 0x50,
+
+        LLP_LIGHT_ASK = 0x61,
+        LLP_LIGHT_PART = 0x63,
 };
 
 /* The classes, first ones first. */

@@ -369,7 +369,9 @@ llp_swarm_has_output(const struct llp_swarm *swarm, uint32_t peer)
 static void
 ask_addrs(struct slot *slot)
 {
-        if (slot->state != SLOT_UP || slot->inbound || slot->swarm->now_ms < slot->next_addrs_ms)
+        /* On a narrow link addresses are not worth their bytes. */
+        if (slot->state != SLOT_UP || slot->inbound || slot->swarm->now_ms < slot->next_addrs_ms ||
+            (slot->swarm->options.roles & LLP_ROLE_LIGHT) != 0)
                 return;
         slot->next_addrs_ms = slot->swarm->now_ms + LLP_ADDRS_EVERY_MS;
         slot->addrs_asked = llp_peer_send(slot->machine, LLP_GET_ADDRS, NULL, 0);

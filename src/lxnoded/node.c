@@ -200,8 +200,9 @@ peer_up(void *arg, uint32_t peer, const struct llp_hello *hello, uint64_t now_ms
 {
         struct lxnode *node = arg;
 
-        (void)hello;
-        if (node->core != NULL)
+        if (node->core != NULL && (hello->roles & (LLP_ROLE_LIGHT | LLP_ROLE_FULL)) == LLP_ROLE_LIGHT)
+                llp_core_light_up(node->core, peer);
+        else if (node->core != NULL)
                 llp_core_peer_up(node->core, peer, now_ms);
         set_core_timer(node);
 }

@@ -1,0 +1,100 @@
+/* tests/fuzz/fuzz_light.c - questions, parts, states and stored entries of light nodes (src/light). */
+#include "config.h"
+#include "fuzz.h"
+
+#include "light/light.h"
+
+static void
+fuzz_ask(const uint8_t *data, size_t size)
+{
+        uint8_t out[LIGHT_ASK_MAX];
+        struct lx_writer wr = lx_writer_init(out, sizeof(out));
+        struct light_ask ask;
+
+        if (size > LIGHT_ASK_MAX || light_ask_decode(data, size, &ask) != LX_OK)
+                return;
+        light_ask_encode(&ask, &wr);
+        if (lx_writer_end(&wr) != LX_OK || wr.len != size || memcmp(out, data, size) != 0)
+                abort();
+}
+
+static void
+fuzz_part(const uint8_t *data, size_t size)
+{
+        uint8_t out[LIGHT_PART_MAX + LIGHT_PART_HEAD];
+        struct lx_writer wr = lx_writer_init(out, sizeof(out));
+        struct light_part part;
+
+        if (light_part_decode(data, size, &part) != LX_OK)
+                return;
+        light_part_encode(&part, &wr);
+        if (lx_writer_end(&wr) != LX_OK || wr.len != size || memcmp(out, data, size) != 0)
+                abort();
+}
+
+static void
+fuzz_state(const uint8_t *data, size_t size)
+{
+        struct light_entry entry = {0};
+        struct lx_reader rd = lx_reader_init(data, size), start;
+        struct lx_buf value = {0};
+        struct lx_span proof;
+        struct lx_writer wr;
+        static uint8_t out[1u << 16];
+        bool exists;
+
+        light_entry_decode(&rd, &entry);
+        start = rd;
+        if (rd.err == LX_OK && light_state_decode(&rd, &entry, &value, &exists, &proof) == LX_OK) {
+                wr = lx_writer_init(out, sizeof(out));
+                light_state_encode(&entry, exists ? lx_buf_span(&value) : LX_SPAN(NULL, 0), proof, &wr);
+                if (lx_writer_end(&wr) != LX_OK || wr.len != start.left - rd.left ||
+                    memcmp(out, start.p, wr.len) != 0)
+                        abort();
+        }
+        lx_buf_clear(&value);
+}
+
+/* What was taken up gives a snapshot that gives the same snapshot. */
+static void
+fuzz_replay(const uint8_t *data, size_t size)
+{
+        struct light_options options = {.ops = lx_crypto_ops(), .trust_ms = 1000};
+        struct light *light = light_new(&options), *again = light_new(&options);
+        struct lx_buf a = {0}, b = {0};
+
+        if (light_replay(light, data, size) == LX_OK) {
+                light_snapshot(light, &a);
+                if (light_replay(again, a.p, a.len) != LX_OK)
+                        abort();
+                light_snapshot(again, &b);
+                if (a.len != b.len || memcmp(a.p, b.p, a.len) != 0)
+                        abort();
+        }
+        lx_buf_clear(&a);
+        lx_buf_clear(&b);
+        light_free(light);
+        light_free(again);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        if (size == 0)
+                return 0;
+        switch (data[0] % 4) {
+        case 0:
+                fuzz_ask(data + 1, size - 1);
+                break;
+        case 1:
+                fuzz_part(data + 1, size - 1);
+                break;
+        case 2:
+                fuzz_state(data + 1, size - 1);
+                break;
+        default:
+                fuzz_replay(data + 1, size - 1);
+                break;
+        }
+        return 0;
+}

@@ -1,0 +1,528 @@
+/*
+ * src/light: its messages (every cut, limits, vectors), what it trusts and for how long, its store when the power
+ * fails at any write.
+ */
+#include "config.h"
+#include "base/mem.h"
+#include "crypto/hash.h"
+#include "crypto/secret.h"
+#include "kit/chain.h"
+#include "light/answer.h"
+#include "light/store.h"
+#include "merkle/proof.h"
+
+#include "unit.h"
+
+#define DAY 86400000ull
+
+static const struct lx_hash_ops *
+ops(void)
+{
+        return &lx_crypto_ops()->hash;
+}
+
+/* ---- messages ------------------------------------------------------------------------------------ */
+
+START_TEST(questions_of_the_vectors)
+{
+        FILE *f = unit_vectors("light.txt");
+        char line[4096], hex[4096], digest[2048];
+        uint8_t bytes[2048], out[2048];
+        unsigned seen = 0;
+
+        while (fgets(line, sizeof(line), f) != NULL) {
+                struct light_ask ask;
+                struct lx_writer wr = lx_writer_init(out, sizeof(out));
+                size_t len;
+
+                if (sscanf(line, "digest %2000s %2000s", hex, digest) == 2) {
+                        uint8_t is[LIGHT_DIGEST_LEN];
+
+                        len = unit_unhex(hex, bytes);
+                        light_list_digest(ops(), LX_SPAN(bytes, len), is);
+                        ck_assert_uint_eq(unit_unhex(digest, out), LIGHT_DIGEST_LEN);
+                        ck_assert_mem_eq(is, out, LIGHT_DIGEST_LEN);
+                        seen |= 1;
+                }
+                if (sscanf(line, "ask %4000s", hex) != 1)
+                        continue;
+                len = unit_unhex(hex, bytes);
+                ck_assert_msg(light_ask_decode(bytes, len, &ask) == LX_OK, "%s", line);
+                light_ask_encode(&ask, &wr);
+                ck_assert_int_eq(lx_writer_end(&wr), LX_OK);
+                ck_assert_uint_eq(wr.len, len);
+                ck_assert_mem_eq(out, bytes, len);
+                seen |= 1u << ask.type;
+                bytes[1] = 9; /* no such type */
+                ck_assert_int_ne(light_ask_decode(bytes, len, &ask), LX_OK);
+                bytes[1] = (uint8_t)ask.type;
+        }
+        ck_assert_uint_eq(seen, 0x1ff);
+        (void)fclose(f);
+}
+END_TEST
+
+/* Questions end where their fields end; a cut is an error, but where a list could end. */
+START_TEST(every_cut_of_a_question)
+{
+        FILE *f = unit_vectors("light.txt");
+        char line[4096], hex[4096];
+        uint8_t bytes[2048];
+
+        while (fgets(line, sizeof(line), f) != NULL) {
+                struct light_ask ask;
+                size_t len;
+
+                if (sscanf(line, "ask %4000s", hex) != 1)
+                        continue;
+                len = unit_unhex(hex, bytes);
+                for (size_t cut = 0; cut < len; cut++) {
+                        enum lx_err err = light_ask_decode(bytes, cut, &ask);
+
+                        ck_assert_msg(err != LX_OK || bytes[1] == LIGHT_LIST || bytes[1] == LIGHT_WATCH,
+                            "type %u cut at %zu of %zu", bytes[1], cut, len);
+                }
+                bytes[len] = 0;
+                ck_assert_int_ne(light_ask_decode(bytes, len + 1, &ask), LX_OK);
+        }
+        (void)fclose(f);
+}
+END_TEST
+
+START_TEST(parts)
+{
+        uint8_t bytes[LIGHT_PART_MAX + 3] = {7, 1};
+        struct light_part part;
+
+        ck_assert_int_eq(light_part_decode(bytes, 0, &part), LX_ERR_TRUNCATED);
+        ck_assert_int_eq(light_part_decode(bytes, 1, &part), LX_ERR_TRUNCATED);
+        ck_assert_int_eq(light_part_decode(bytes, 2 + LIGHT_PART_MAX, &part), LX_OK);
+        ck_assert_uint_eq(part.bytes.len, LIGHT_PART_MAX);
+        ck_assert_int_eq(light_part_decode(bytes, 3 + LIGHT_PART_MAX, &part), LX_ERR_RANGE);
+        bytes[1] = 3;
+        ck_assert_int_eq(light_part_decode(bytes, 9, &part), LX_ERR_FORMAT);
+        bytes[1] = 2;
+        ck_assert_int_eq(light_part_decode(bytes, 2, &part), LX_ERR_TRUNCATED);
+        ck_assert_int_eq(light_part_decode(bytes, 3, &part), LX_ERR_RANGE); /* reason 0 */
+        bytes[2] = LIGHT_NO_LIST;
+        ck_assert_int_eq(light_part_decode(bytes, 3, &part), LX_OK);
+        ck_assert_int_eq(light_part_decode(bytes, 4, &part), LX_ERR_TRAILING);
+        bytes[2] = LIGHT_NO_LIST + 1;
+        ck_assert_int_eq(light_part_decode(bytes, 3, &part), LX_ERR_RANGE);
+}
+END_TEST
+
+/* One state there and back, every cut of it. */
+static size_t
+round_trip(const struct light_entry *entry, struct lx_span value)
+{
+        struct merkle_proof *proof = lx_alloc(sizeof(*proof));
+        uint8_t pbytes[1024], bytes[8192];
+        struct lx_writer pw = lx_writer_init(pbytes, sizeof(pbytes)), wr = lx_writer_init(bytes, sizeof(bytes));
+        struct lx_buf got = {0};
+        struct lx_reader rd;
+        struct lx_span back;
+        bool exists;
+
+        proof->end = value.p != NULL ? MERKLE_END_LEAF : MERKLE_END_OTHER;
+        proof->depth = 9;
+        proof->sibling[3] = unit_hash(3);
+        proof->sibling[8] = unit_hash(4);
+        proof->other_key = unit_hash(5);
+        merkle_proof_encode(proof, &pw);
+        light_state_encode(entry, value, LX_SPAN(pbytes, pw.len), &wr);
+        ck_assert_int_eq(lx_writer_end(&wr), LX_OK);
+        rd = lx_reader_init(bytes, wr.len);
+        ck_assert_int_eq(light_state_decode(&rd, entry, &got, &exists, &back), LX_OK);
+        ck_assert_uint_eq(rd.left, 0);
+        ck_assert(exists == (value.p != NULL) && got.len == value.len && back.len == pw.len);
+        ck_assert(value.len == 0 || memcmp(got.p, value.p, value.len) == 0); /* public */
+        ck_assert_mem_eq(back.p, pbytes, pw.len);
+        for (size_t cut = 0; cut < wr.len; cut++) {
+                rd = lx_reader_init(bytes, cut);
+                ck_assert_int_eq(light_state_decode(&rd, entry, &got, &exists, &back), LX_ERR_TRUNCATED);
+        }
+        lx_buf_clear(&got);
+        lx_free(proof);
+        return wr.len;
+}
+
+START_TEST(states)
+{
+        struct light_entry entry = {.kind = SIGCHAIN_KIND_REGISTER, .key_len = 32, .key = {SIGCHAIN_RAW, 1, 2}};
+        struct sigchain_register reg = {.type = SIGCHAIN_RAW, .owner = unit_hash(1), .created = 1000,
+            .modified = 3000000, .data = LX_SPAN("0123456789", 10)};
+        uint8_t value[SIGCHAIN_REGISTER_MAX], data[256] = {0};
+        struct lx_writer wr = lx_writer_init(value, sizeof(value));
+        size_t whole;
+
+        sigchain_register_encode(&reg, &wr);
+        whole = wr.len;
+        /* Saved: encoding, type, flags, most of two heights, the pending owner. */
+        ck_assert_uint_eq(round_trip(&entry, LX_SPAN(value, whole)) - 2 - 2 - 64,
+            1 + 32 + 2 + 4 + 1 + 10);
+        reg.pending = unit_hash(9);
+        wr = lx_writer_init(value, sizeof(value));
+        sigchain_register_encode(&reg, &wr);
+        (void)round_trip(&entry, LX_SPAN(value, wr.len));
+        (void)round_trip(&entry, LX_SPAN(NULL, 0));
+        reg.flags = 1; /* has no short form */
+        wr = lx_writer_init(value, sizeof(value));
+        sigchain_register_encode(&reg, &wr);
+        if (wr.err == LX_OK && sigchain_register_decode(value, wr.len, &reg) == LX_OK)
+                (void)round_trip(&entry, LX_SPAN(value, wr.len));
+        entry = (struct light_entry){.kind = SIGCHAIN_KIND_REVOKED, .key_len = 64};
+        (void)round_trip(&entry, LX_SPAN(data, 8));
+}
+END_TEST
+
+/* What could be shorter is refused: a register in the long form. */
+START_TEST(one_value_one_encoding)
+{
+        struct light_entry entry = {.kind = SIGCHAIN_KIND_REGISTER, .key_len = 32, .key = {SIGCHAIN_RAW}};
+        struct sigchain_register reg = {.type = SIGCHAIN_RAW, .data = LX_SPAN("x", 1)};
+        uint8_t value[256], bytes[512];
+        struct lx_writer wr = lx_writer_init(value, sizeof(value)), out = lx_writer_init(bytes, sizeof(bytes));
+        struct lx_buf got = {0};
+        struct lx_reader rd;
+        struct lx_span proof;
+        bool exists;
+
+        sigchain_register_encode(&reg, &wr);
+        lx_write_u8(&out, 1);
+        lx_write_varint(&out, wr.len);
+        lx_write_bytes(&out, value, wr.len);
+        lx_write_u16(&out, 0x0100);
+        rd = lx_reader_init(bytes, out.len);
+        ck_assert_int_eq(light_state_decode(&rd, &entry, &got, &exists, &proof), LX_ERR_FORMAT);
+        lx_buf_clear(&got);
+}
+END_TEST
+
+/* ---- trust --------------------------------------------------------------------------------------- */
+
+struct chain {
+        struct lx_buf genesis;
+        struct kit_ledger kit;
+};
+
+static struct light_options
+chain_begin(struct chain *c, size_t blocks)
+{
+        *c = (struct chain){0};
+        kit_genesis(4, NULL, "", &c->genesis);
+        kit_ledger_init(&c->kit, &c->genesis);
+        for (size_t i = 0; i < blocks; i++)
+                kit_ledger_add_block(&c->kit, NULL, 0, 4);
+        return (struct light_options){
+            .ops = lx_crypto_ops(), .chain_id = *ledger_chain_id(c->kit.ledger), .trust_ms = 30 * DAY};
+}
+
+static void
+chain_end(struct chain *c)
+{
+        kit_ledger_clear(&c->kit);
+        lx_buf_clear(&c->genesis);
+}
+
+static struct lx_hash
+hash_at(struct chain *c, uint64_t height, struct ledger_header *out_header)
+{
+        struct ledger_view *view = ledger_view_new(c->kit.ledger);
+        struct ledger_header header;
+        struct lx_hash hash;
+
+        ck_assert_int_eq(ledger_get_header(view, height, &header), LX_OK);
+        ledger_header_hash(ops(), &header, &hash);
+        ledger_view_unref(view);
+        if (out_header != NULL)
+                *out_header = header;
+        return hash;
+}
+
+static enum lx_err
+bring(struct chain *c, const struct light_ask *ask, struct lx_buf *out)
+{
+        struct ledger_view *view = ledger_view_new(c->kit.ledger);
+        uint64_t told;
+        enum lx_err err;
+
+        lx_buf_reset(out);
+        err = light_answer(view, NULL, ask, LX_SPAN(NULL, 0), out, &told);
+        ledger_view_unref(view);
+        return err;
+}
+
+/* The anchor and its set. */
+static void
+follow(struct chain *c, struct light *light, uint64_t height)
+{
+        struct light_ask ask = {.type = LIGHT_ANCHOR, .height = height};
+        struct lx_hash hash = hash_at(c, height, NULL), set;
+        struct lx_buf bytes = {0};
+        struct lx_why why = {{0}};
+        bool used;
+
+        ck_assert_int_eq(light_trust(light, height, &hash, &used, &why), LX_OK);
+        ck_assert(used);
+        ck_assert_int_eq(bring(c, &ask, &bytes), LX_OK);
+        ck_assert_int_eq(light_take_anchor(light, bytes.p, bytes.len, &why), LX_OK);
+        if (light_wants_set(light, &set)) {
+                ask = (struct light_ask){.type = LIGHT_SET, .hash = set};
+                ck_assert_int_eq(bring(c, &ask, &bytes), LX_OK);
+                ck_assert_int_eq(light_take_set(light, bytes.p, bytes.len, &why), LX_OK);
+        }
+        lx_buf_clear(&bytes);
+}
+
+static enum lx_err
+step(struct chain *c, struct light *light, uint64_t to, uint64_t now_ms)
+{
+        struct light_ask ask = {.type = LIGHT_TIP, .height = light_height(light), .tip = to};
+        struct lx_buf bytes = {0};
+        struct lx_why why = {{0}};
+        enum lx_err err;
+
+        memcpy(ask.check, light_hash(light)->b, LIGHT_CHECK_LEN);
+        ck_assert_int_eq(bring(c, &ask, &bytes), LX_OK);
+        err = light_take_tip(light, bytes.p, bytes.len, now_ms, &why);
+        lx_buf_clear(&bytes);
+        return err;
+}
+
+START_TEST(the_trusting_period_fails_safe)
+{
+        struct chain c;
+        struct light_options options = chain_begin(&c, 9);
+        struct light *light = light_new(&options);
+        struct ledger_header header;
+        struct lx_why why = {{0}};
+        uint64_t time;
+
+        ck_assert_int_eq(light_state(light, 0), LIGHT_NEW);
+        follow(&c, light, 2);
+        (void)hash_at(&c, 2, &header);
+        time = header.time_ms;
+        ck_assert_int_eq(light_state(light, time + 30 * DAY), LIGHT_FOLLOWING);
+        ck_assert_int_eq(light_state(light, time + 30 * DAY + 1), LIGHT_EXPIRED);
+        ck_assert_int_eq(step(&c, light, 5, time + 30 * DAY + 1), LX_ERR_EXPIRED);
+        light_explain(light, time + 30 * DAY + 1, &why);
+        ck_assert_ptr_nonnull(strstr(why.text, "--trust HEIGHT:HASH"));
+        ck_assert_ptr_nonnull(strstr(why.text, "30 days"));
+        /* A clock that goes back does not bring trust back: the floor is what went by. */
+        light_pass(light, 31 * DAY);
+        ck_assert_int_eq(light_state(light, time), LIGHT_EXPIRED);
+        ck_assert_int_eq(step(&c, light, 5, 0), LX_ERR_EXPIRED);
+        ck_assert_uint_eq(light_height(light), 2);
+        light_free(light);
+        chain_end(&c);
+}
+END_TEST
+
+START_TEST(heights_never_go_back)
+{
+        struct chain c;
+        struct light_options options = chain_begin(&c, 9);
+        struct light *light = light_new(&options);
+        struct lx_hash old, wrong = unit_hash(1);
+        struct lx_why why = {{0}};
+        bool used;
+
+        follow(&c, light, 2);
+        ck_assert_int_eq(step(&c, light, 6, 0), LX_OK);
+        old = hash_at(&c, 4, NULL);
+        ck_assert_int_eq(light_trust(light, 4, &old, &used, &why), LX_OK);
+        ck_assert(!used);
+        ck_assert_uint_eq(light_height(light), 6);
+        ck_assert_int_eq(light_trust(light, 6, &wrong, &used, &why), LX_ERR_PROOF);
+        ck_assert_ptr_nonnull(strstr(why.text, "fork"));
+        old = hash_at(&c, 8, NULL);
+        ck_assert_int_eq(light_trust(light, 8, &old, &used, &why), LX_OK);
+        ck_assert(used);
+        ck_assert_int_eq(light_state(light, 0), LIGHT_NEW);
+        light_free(light);
+        chain_end(&c);
+}
+END_TEST
+
+START_TEST(a_history_that_goes_on)
+{
+        struct chain c;
+        struct light_options options = chain_begin(&c, 45);
+
+        for (uint64_t from = 1; from < 45; from += 3) {
+                struct light *light = light_new(&options);
+                struct light_ask ask = {.type = LIGHT_PATH, .height = from, .tip = 45};
+                struct lx_buf bytes = {0};
+                struct lx_why why = {{0}};
+                uint64_t old;
+
+                follow(&c, light, from);
+                light_begin(light);
+                ck_assert(!light_wants_path(light, &old));
+                ck_assert_int_eq(step(&c, light, 45, 0), LX_OK);
+                ck_assert(light_wants_path(light, &old) && old == from);
+                ck_assert_int_eq(bring(&c, &ask, &bytes), LX_OK);
+                for (size_t i = 0; i < bytes.len; i += 29) {
+                        bytes.p[i] ^= 4;
+                        ck_assert_int_eq(light_take_path(light, from, bytes.p, bytes.len, &why), LX_ERR_PROOF);
+                        bytes.p[i] ^= 4;
+                }
+                ck_assert_int_ne(light_take_path(light, from, bytes.p, bytes.len - 32, &why), LX_OK);
+                ck_assert_int_eq(light_take_path(light, from, bytes.p, bytes.len - 1, &why), LX_ERR_FORMAT);
+                ck_assert_int_eq(light_take_path(light, from, bytes.p, bytes.len, &why), LX_OK);
+                ck_assert(!light_wants_path(light, &old));
+                lx_buf_clear(&bytes);
+                light_free(light);
+        }
+        chain_end(&c);
+}
+END_TEST
+
+/* ---- store --------------------------------------------------------------------------------------- */
+
+static bool
+is_odd(void *arg, const struct light_entry *entry)
+{
+        (void)arg;
+        return entry->key[1] % 2 == 1;
+}
+
+/* Work that writes often; stops at the first error. Returns how often a sync was acknowledged. */
+static unsigned
+work(struct chain *c, struct ledger_memdisk *disk, const struct light_options *options, uint64_t *out_height,
+    size_t *out_items)
+{
+        struct light *light = light_new(options);
+        struct light_store store;
+        struct lx_why why = {{0}};
+        unsigned acknowledged = 0;
+
+        *out_height = 0;
+        *out_items = 0;
+        if (light_store_open(&store, ledger_memdisk_storage(disk), light, &why) != LX_OK)
+                goto out;
+        follow(c, light, 1);
+        for (uint64_t h = 2; h <= 40; h++) {
+                struct light_entry entry = {.kind = SIGCHAIN_KIND_REGISTER, .key_len = 32, .key = {1, (uint8_t)h}};
+
+                ck_assert_int_eq(light_watch(light, &entry, NULL), LX_OK);
+                ck_assert_int_eq(step(c, light, h, 0), LX_OK);
+                if (h == 30)
+                        light_keep_items(light, is_odd, NULL);
+                if (light_store_sync(&store, light, &why) != LX_OK)
+                        break;
+                acknowledged++;
+                *out_height = light_height(light);
+                *out_items = light_item_count(light);
+        }
+out:
+        light_free(light);
+        return acknowledged;
+}
+
+START_TEST(power_fails_at_any_write)
+{
+        struct chain c;
+        struct light_options options = chain_begin(&c, 40);
+        uint64_t total = UINT64_MAX;
+
+        for (uint64_t n = 1; n <= total; n++) {
+                struct ledger_memdisk *disk = ledger_memdisk_new();
+                struct light *light = light_new(&options);
+                struct light_store store;
+                struct lx_why why = {{0}};
+                uint64_t height;
+                size_t items;
+
+                ledger_memdisk_fail(disk, n);
+                (void)work(&c, disk, &options, &height, &items);
+                if (total == UINT64_MAX && height == 40)
+                        total = n;
+                ledger_memdisk_crash(disk, n * 0x9e3779b97f4a7c15ull);
+                ck_assert_msg(light_store_open(&store, ledger_memdisk_storage(disk), light, &why) == LX_OK,
+                    "after operation %llu: %s", (unsigned long long)n, why.text);
+                ck_assert_uint_ge(light_height(light), height);
+                if (light_height(light) == height && height > 0)
+                        ck_assert_uint_eq(light_item_count(light), items);
+                light_free(light);
+                ledger_memdisk_free(disk);
+        }
+        ck_assert_uint_gt(total, 70);
+        chain_end(&c);
+}
+END_TEST
+
+START_TEST(damage_is_told_from_a_torn_end)
+{
+        struct chain c;
+        struct light_options options = chain_begin(&c, 40);
+        struct ledger_memdisk *disk = ledger_memdisk_new();
+        struct light *light;
+        struct light_store store;
+        struct lx_why why = {{0}};
+        uint64_t height;
+        size_t items;
+
+        (void)work(&c, disk, &options, &height, &items);
+        ck_assert(ledger_memdisk_damage(disk, "light", 200));
+        light = light_new(&options);
+        ck_assert_int_eq(light_store_open(&store, ledger_memdisk_storage(disk), light, &why), LX_ERR_CORRUPT);
+        ck_assert_ptr_nonnull(strstr(why.text, "--trust"));
+        light_free(light);
+        ledger_memdisk_free(disk);
+        chain_end(&c);
+}
+END_TEST
+
+START_TEST(a_long_log_is_written_anew)
+{
+        struct chain c;
+        struct light_options options = chain_begin(&c, 3);
+        struct ledger_memdisk *disk = ledger_memdisk_new();
+        struct light *light = light_new(&options);
+        struct light_store store;
+        struct lx_why why = {{0}};
+        struct lx_buf a = {0}, b = {0};
+
+        ck_assert_int_eq(light_store_open(&store, ledger_memdisk_storage(disk), light, &why), LX_OK);
+        follow(&c, light, 2);
+        for (int i = 0; i < 9000; i++) {
+                struct light_station *s = light_meet(light, &(struct lx_pubkey){{(uint8_t)(i % 3)}});
+
+                s->contacts = (uint64_t)i;
+                light_part_with(light, s);
+                ck_assert_int_eq(light_store_sync(&store, light, &why), LX_OK);
+        }
+        ck_assert_uint_gt(store.number, 2);
+        ck_assert_uint_lt(store.end, 3 * LIGHT_LOG_SLACK);
+        light_snapshot(light, &a);
+        light_free(light);
+        light = light_new(&options);
+        ck_assert_int_eq(light_store_open(&store, ledger_memdisk_storage(disk), light, &why), LX_OK);
+        light_snapshot(light, &b);
+        ck_assert_uint_eq(a.len, b.len);
+        ck_assert_mem_eq(a.p, b.p, a.len);
+        options.chain_id = unit_hash(3);
+        light_free(light);
+        light = light_new(&options);
+        ck_assert_int_eq(light_store_open(&store, ledger_memdisk_storage(disk), light, &why), LX_ERR_EXISTS);
+        light_free(light);
+        lx_buf_clear(&a);
+        lx_buf_clear(&b);
+        ledger_memdisk_free(disk);
+        chain_end(&c);
+}
+END_TEST
+
+int
+main(void)
+{
+        const TTest *const cases[] = {questions_of_the_vectors, every_cut_of_a_question, parts, states,
+            one_value_one_encoding, the_trusting_period_fails_safe, heights_never_go_back, a_history_that_goes_on,
+            power_fails_at_any_write, damage_is_told_from_a_torn_end, a_long_log_is_written_anew, NULL};
+
+        if (lx_crypto_init() != LX_OK)
+                return 1;
+        return unit_main("light", cases, 300);
+}
