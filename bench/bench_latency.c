@@ -5,11 +5,9 @@
  */
 #include "config.h"
 #include "bench/bench.h"
+#include "bench/hello.h"
 #include "bench/proc.h"
 
-#include <event2/buffer.h>
-#include <event2/event.h>
-#include <event2/http.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -31,28 +29,6 @@ struct pair {
         struct server ours, yardstick;
         double part; /* which percentile */
 };
-
-static void
-say_hello(struct evhttp_request *req, void *arg)
-{
-        struct evbuffer *body = evbuffer_new();
-
-        (void)arg;
-        (void)evbuffer_add_printf(body, "hello\n");
-        evhttp_send_reply(req, 200, "OK", body);
-        evbuffer_free(body);
-}
-
-static void
-serve_hello(void *arg)
-{
-        struct event_base *base = event_base_new();
-        struct evhttp *http = evhttp_new(base);
-
-        evhttp_set_gencb(http, say_hello, NULL);
-        if (evhttp_bind_socket(http, "127.0.0.1", (uint16_t)*(unsigned *)arg) == 0)
-                (void)event_base_dispatch(base);
-}
 
 static int
 compare(const void *a, const void *b)
@@ -139,7 +115,7 @@ main(void)
 
         (void)bench_start(argv);
         pair.ours.fd = dial_node(dir);
-        (void)bench_start_fn(serve_hello, &port);
+        (void)bench_start_fn(hello_serve, &port);
         pair.yardstick.fd = bench_dial(port);
         pair.ours.request = request("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"register.get\",\"params\":{\"address\":"
             "\"0000000000000000000000000000000000000000000000000000000000000000\"}}");

@@ -5,12 +5,10 @@
  */
 #include "config.h"
 #include "bench/bench.h"
+#include "bench/hello.h"
 #include "bench/proc.h"
 
 #include <arpa/inet.h>
-#include <event2/buffer.h>
-#include <event2/event.h>
-#include <event2/http.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,28 +102,6 @@ yardstick(void *arg)
 
 /* ---- servers ----------------------------------------------------------------------------------- */
 
-static void
-say_hello(struct evhttp_request *req, void *arg)
-{
-        struct evbuffer *body = evbuffer_new();
-
-        (void)arg;
-        (void)evbuffer_add_printf(body, "hello\n");
-        evhttp_send_reply(req, 200, "OK", body);
-        evbuffer_free(body);
-}
-
-static void
-serve_hello(void *arg)
-{
-        struct event_base *base = event_base_new();
-        struct evhttp *http = evhttp_new(base);
-
-        evhttp_set_gencb(http, say_hello, NULL);
-        if (evhttp_bind_socket(http, "127.0.0.1", (uint16_t)*(unsigned *)arg) == 0)
-                (void)event_base_dispatch(base);
-}
-
 static bool
 start_node(struct node *node)
 {
@@ -198,7 +174,7 @@ bench_singles(const struct node *node, const char *method, const char *name, cha
                 pair.yardstick.request[i] = http_request("", call);
         }
         pair.ours.fd = bench_dial(node->port);
-        pair.yardstick.pid = bench_start_fn(serve_hello, &port);
+        pair.yardstick.pid = bench_start_fn(hello_serve, &port);
         pair.yardstick.fd = bench_dial(port);
         holds = bench_run(&row);
         bench_stop(pair.yardstick.pid);

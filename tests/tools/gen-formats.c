@@ -15,6 +15,7 @@
 #include "keys/derive.h"
 #include "keys/keyfile.h"
 #include "keys/words.h"
+#include "kit/pages.h"
 #include "ledger/cert.h"
 #include "ledger/header.h"
 #include "merkle/file.h"
@@ -511,40 +512,6 @@ make_files(void)
         return list;
 }
 
-/* Pages in memory: key, bytes. */
-struct pages {
-        struct lx_buf key[256], page[256];
-        size_t count;
-};
-
-static void
-put_page(void *arg, const uint8_t key[MERKLE_PAGE_KEY_LEN], const uint8_t *page, size_t len)
-{
-        struct pages *pages = arg;
-
-        lx_buf_append(&pages->key[pages->count], key, MERKLE_PAGE_KEY_LEN);
-        lx_buf_append(&pages->page[pages->count++], page, len);
-}
-
-static void
-stale_page(void *arg, const uint8_t key[MERKLE_PAGE_KEY_LEN])
-{
-        (void)arg, (void)key;
-}
-
-static enum lx_err
-get_page(void *arg, const uint8_t key[MERKLE_PAGE_KEY_LEN], struct lx_buf *out)
-{
-        struct pages *pages = arg;
-
-        for (size_t i = 0; i < pages->count; i++)
-                if (memcmp(pages->key[i].p, key, MERKLE_PAGE_KEY_LEN) == 0) { /* public */
-                        lx_buf_append(out, pages->page[i].p, pages->page[i].len);
-                        return LX_OK;
-                }
-        return LX_ERR_CORRUPT;
-}
-
 static json_t *
 prove(struct merkle_state *tree, const struct merkle_root *root, const struct lx_hash *key)
 {
@@ -559,12 +526,12 @@ prove(struct merkle_state *tree, const struct merkle_root *root, const struct lx
 static json_t *
 make_state_tree(uint64_t count)
 {
-        static struct pages pages;
+        static struct kit_pages pages;
         const struct lx_hash tree_id = {{0}};
         struct merkle_update updates[40];
         struct merkle_root root = {{{0}}, 0};
-        struct merkle_sink sink = {put_page, stale_page, &pages};
-        struct merkle_pages from = {get_page, &pages};
+        struct merkle_sink sink = kit_pages_sink(&pages);
+        struct merkle_pages from = kit_pages_source(&pages);
         struct merkle_state *tree = merkle_state_new(ops(), &from, &tree_id, 0);
         json_t *present = json_array(), *absent = json_array(), *list = json_array(), *o;
 
@@ -595,38 +562,16 @@ make_state_tree(uint64_t count)
         return o;
 }
 
-static void
-put_trie(void *arg, const struct lx_hash *node, const uint8_t *enc, size_t len)
-{
-        struct pages *pages = arg;
-
-        lx_buf_append(&pages->key[pages->count], node->b, LX_HASH_LEN);
-        lx_buf_append(&pages->page[pages->count++], enc, len);
-}
-
-static enum lx_err
-get_trie(void *arg, const struct lx_hash *node, struct lx_buf *out)
-{
-        struct pages *pages = arg;
-
-        for (size_t i = 0; i < pages->count; i++)
-                if (memcmp(pages->key[i].p, node->b, LX_HASH_LEN) == 0) { /* public */
-                        lx_buf_append(out, pages->page[i].p, pages->page[i].len);
-                        return LX_OK;
-                }
-        return LX_ERR_CORRUPT;
-}
-
 static json_t *
 make_trie(void)
 {
-        static struct pages pages;
+        static struct kit_pages pages;
         static const struct merkle_bits prefixes[] = {{{10}, 8}, {{10, 1}, 16}, {{10, 1, 128}, 17},
             {{10, 2}, 16}, {{192, 168}, 16}, {{192, 168, 7}, 24}};
         static const struct merkle_bits addrs[] = {{{10, 1, 200, 1}, 32}, {{10, 1, 1, 1}, 32},
             {{10, 9, 9, 9}, 32}, {{11, 0, 0, 1}, 32}, {{192, 168, 7, 1}, 32},
             {{192, 169, 0, 1}, 32}};
-        struct merkle_trie_nodes nodes = {get_trie, put_trie, &pages};
+        struct merkle_trie_nodes nodes = kit_pages_nodes(&pages);
         struct lx_hash root = {{0}};
         json_t *in = json_array(), *out = json_array();
 
@@ -646,10 +591,7 @@ make_trie(void)
                                                "proof", hex(proof.p, proof.len)));
                 lx_buf_clear(&proof);
         }
-        for (size_t i = 0; i < pages.count; i++) {
-                lx_buf_clear(&pages.key[i]);
-                lx_buf_clear(&pages.page[i]);
-        }
+        kit_pages_clear(&pages);
         return json_pack("{s:o,s:o,s:o}", "prefixes", in, "root", hash_hex(&root), "proofs", out);
 }
 

@@ -9,6 +9,7 @@
 #include "crypto/secret.h"
 #include "crypto/sign.h"
 #include "crypto/tags.h"
+#include "kit/pages.h"
 #include "ledger/cert.h"
 #include "liblxverify/lxverify.h"
 #include "merkle/file.h"
@@ -280,50 +281,7 @@ END_TEST
 
 /* ---- trees ------------------------------------------------------------------------------------- */
 
-struct pages {
-        struct lx_buf key[64], page[64];
-        size_t count;
-};
-
-static void
-put_page(void *arg, const uint8_t key[MERKLE_PAGE_KEY_LEN], const uint8_t *page, size_t len)
-{
-        struct pages *pages = arg;
-
-        lx_buf_append(&pages->key[pages->count], key, MERKLE_PAGE_KEY_LEN);
-        lx_buf_append(&pages->page[pages->count++], page, len);
-}
-
-static void
-drop_page(void *arg, const uint8_t key[MERKLE_PAGE_KEY_LEN])
-{
-        (void)arg, (void)key;
-}
-
-static enum lx_err
-get_page(void *arg, const uint8_t key[MERKLE_PAGE_KEY_LEN], struct lx_buf *out)
-{
-        struct pages *pages = arg;
-
-        for (size_t i = 0; i < pages->count; i++)
-                if (memcmp(pages->key[i].p, key, MERKLE_PAGE_KEY_LEN) == 0) { /* public */
-                        lx_buf_append(out, pages->page[i].p, pages->page[i].len);
-                        return LX_OK;
-                }
-        return LX_ERR_CORRUPT;
-}
-
-static struct pages pages;
-
-static void
-drop_pages(void)
-{
-        for (size_t i = 0; i < pages.count; i++) {
-                lx_buf_clear(&pages.key[i]);
-                lx_buf_clear(&pages.page[i]);
-        }
-        pages.count = 0;
-}
+static struct kit_pages pages;
 
 /* A tree of 30 made-up leaves and @key with @value (zero: not there); its root, and the proof. */
 static struct lx_hash
@@ -334,8 +292,8 @@ make_tree(
         static struct merkle_proof proof;
         struct merkle_update updates[31];
         struct merkle_root root = {{{0}}, 0};
-        struct merkle_sink sink = {put_page, drop_page, &pages};
-        struct merkle_pages from = {get_page, &pages};
+        struct merkle_sink sink = kit_pages_sink(&pages);
+        struct merkle_pages from = kit_pages_source(&pages);
         struct merkle_state *tree = merkle_state_new(ops(), &from, &id, 0);
         size_t count = 30;
         struct lx_writer wr = lx_writer_init(out_proof, MERKLE_PROOF_BYTES_MAX);
@@ -353,7 +311,7 @@ make_tree(
         merkle_proof_encode(&proof, &wr);
         *out_len = wr.len;
         merkle_state_free(tree);
-        drop_pages();
+        kit_pages_clear(&pages);
         return root.hash;
 }
 
@@ -430,7 +388,7 @@ START_TEST(absence)
                 size_t proof_len;
                 struct input input;
 
-                drop_pages();
+                kit_pages_clear(&pages);
                 sigchain_state_key(ops(), SIGCHAIN_KIND_REGISTER, address.b, 32, &key);
                 root = make_tree(&key, &none, proof, &proof_len);
                 if ((ends & 1u << proof[0]) != 0)
@@ -489,7 +447,7 @@ START_TEST(digests_of_a_publisher)
         ck_assert_int_ne(ask_index(input.part), LXV_OK);
         ck_assert_int_ne(
             lxv_index_check(&CRYPTO, root.b, digest.b, NULL, 0, input.part[3]), LXV_OK);
-        drop_pages();
+        kit_pages_clear(&pages);
         value = (struct lx_hash){{0}};
         root = make_tree(&digest, &value, proof, &proof_len);
         ck_assert_int_eq(
