@@ -65,6 +65,7 @@ struct watch {
         struct ballot_list *ballots;   /* all of them, newest first */
         uint64_t tip[WORLD_NODES_MAX]; /* of honest nodes, as told */
         uint64_t height;
+        bool forked; /* a fork was forgiven: sets and rounds are not one story any more */
         FILE *trace;
         char text[TEXT_MAX];
 };
@@ -287,6 +288,18 @@ watch_convicted(const struct watch *w)
         return convicted;
 }
 
+/* Two branches may have two sets at a height: then only the signature says whose vote it is. */
+static bool
+is_vote_of(const struct watch *w, size_t key, const struct ledger_ballot *ballot)
+{
+        struct lx_hash msg;
+
+        if (!w->forked)
+                return true;
+        ledger_ballot_message(&lx_crypto_ops()->hash, &w->chain_id, ballot, &msg);
+        return lx_verify(&w->key[key], &msg, &ballot->sig);
+}
+
 static void
 see_vote(struct watch *w, const uint8_t *bytes, size_t len)
 {
@@ -300,10 +313,12 @@ see_vote(struct watch *w, const uint8_t *bytes, size_t len)
         }
         keep_ballot(w, bytes, len, &b);
         key = key_of(w, b.height, b.voter);
-        if (key == w->key_count || !w->honest[key])
+        if (key == w->key_count || !w->honest[key] || !is_vote_of(w, key, &b))
                 return;
         place = (struct place){key, b.height, b.round, b.type};
         check_signing(w, &place, &b.value, b.valid_round);
+        if (w->forked)
+                return;
         if (b.type == LEDGER_VOTE_PREVOTE) {
                 check_lock(w, &b, key);
                 ledger_bit_set(polka_at(w, b.height, b.round, &b.value)->voters, b.voter);
@@ -520,6 +535,7 @@ watch_violation(const struct watch *w)
 void
 watch_forgive(struct watch *w)
 {
+        w->forked = true;
         w->text[0] = '\0';
 }
 

@@ -36,7 +36,7 @@ void watch_started(struct watch *watch, struct node *node);
 void watch_wiped(struct watch *watch, struct node *node);
 /** The first violation, or NULL. */
 const char *watch_violation(const struct watch *watch);
-/** Forget the first violation (a scenario that wants a fork). */
+/** Forget the first violation (a scenario that wants a fork); from now on locks are not looked at. */
 void watch_forgive(struct watch *watch);
 /**
  * The keys (one bit each) that two votes, sent by honest nodes or passed on by them, convict by evidence that
