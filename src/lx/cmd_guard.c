@@ -122,6 +122,17 @@ show_list(const char *title, const json_t *list)
 }
 
 static void
+show_node(const json_t *node)
+{
+        if (!json_is_true(json_object_get(node, "reachable")))
+                printf("node         NOT REACHABLE: %s\n", lx_str(node, "why"));
+        else
+                printf("node         height %llu, %s\n", (unsigned long long)lx_num(node, "head"),
+                    json_is_true(json_object_get(node, "subscribed"))
+                        ? "tells of blocks" : "does not tell of blocks: asked every half second");
+}
+
+static void
 show_protected(const json_t *p)
 {
         if (lx_num(p, "directories") == 0)
@@ -147,6 +158,7 @@ show_status(json_t *o)
             (unsigned long long)lx_num(o, "height"), (unsigned long long)lx_num(o, "age"),
             json_is_true(json_object_get(o, "stale")) ? " (STALE)" : "", (unsigned long long)lx_num(o, "entries"),
             (unsigned long long)lx_num(o, "publishers"));
+        show_node(json_object_get(o, "node"));
         printf("judged       %llu events: %llu allowed, %llu denied, %llu would be denied, %llu timeouts\n",
             (unsigned long long)lx_num(gate, "events"), (unsigned long long)lx_num(gate, "allowed"),
             (unsigned long long)lx_num(gate, "denied"), (unsigned long long)lx_num(gate, "would_deny"),

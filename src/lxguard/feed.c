@@ -15,12 +15,17 @@
 #include "sigchain/state.h"
 #include "sigchain/valset.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
-#define ASK_MS 500            /* between two questions to the node */
+#define ASK_MS 500            /* between two questions to the node, when it does not tell by itself */
+#define LISTEN_MS 30000       /* when it does */
+#define CALL_S 35             /* a node that says nothing for so long does not answer; guard.subscribe waits 25 s */
 #define RETRY_MS 5000         /* after it did not answer */
 #define SAVE_MS 600000        /* the cache is written this often though only heights rose */
 #define DAY_MS 86400000ull
@@ -32,6 +37,11 @@ struct feed {
         pthread_cond_t wake;
         pthread_mutex_t node_lock;  /* of client */
         struct rpcclient *client;
+        pthread_t listener;
+        struct rpcclient *listening; /* a connection of its own, that waits for blocks */
+        int stop_fd;                 /* readable: no call goes on */
+        atomic_bool subscribed;      /* the node tells of blocks */
+        atomic_ullong heard;         /* height that it told of last */
         bool kicked, reachable;
         uint64_t head;              /* height of the node, as it says */
         uint64_t versions;          /* sum of the views', as in the rules */
@@ -384,6 +394,54 @@ rest(struct feed *feed, uint64_t ms)
         (void)pthread_mutex_unlock(&feed->lock);
 }
 
+/* Who has heard of a block, or has lost the node, wakes the one who asks. */
+static bool
+listen_once(struct lxguard *g, bool *out_absent)
+{
+        struct feed *feed = g->feed;
+        json_t *o = NULL;
+        struct lx_why why = {{0}};
+        enum lx_err err = rpcclient_call(feed->listening, "guard.subscribe",
+            json_pack("{s:I}", "above", (json_int_t)atomic_load(&feed->heard)), &o, &why);
+        uint64_t height = number(o, "height");
+
+        json_decref(o);
+        *out_absent = err != LX_OK && rpcclient_was_refused(feed->listening);
+        if (err == LX_OK && height != atomic_load(&feed->heard)) {
+                atomic_store(&feed->heard, height);
+                feed_kick(g);
+        }
+        return err == LX_OK;
+}
+
+static void *
+listen_run(void *arg)
+{
+        struct lxguard *g = arg;
+        struct feed *feed = g->feed;
+        struct pollfd p = {.fd = feed->stop_fd, .events = POLLIN};
+        bool told = false;
+
+        while (!atomic_load(&g->stopping)) {
+                bool absent, good = listen_once(g, &absent);
+
+                if (atomic_exchange(&feed->subscribed, good) != good || (!good && !told)) {
+                        if (good)
+                                log_notice(GUARD, "the node tells of blocks", "height=%llu",
+                                    (unsigned long long)atomic_load(&feed->heard));
+                        else if (!atomic_load(&g->stopping))
+                                log_warn(GUARD, "the node does not tell of blocks", "why=%s next=%s",
+                                    absent ? "it knows no guard.subscribe" : "it cannot be reached",
+                                    "it is asked every half second");
+                        told = true;
+                        feed_kick(g);
+                }
+                if (!good)
+                        (void)poll(&p, 1, absent ? LISTEN_MS : RETRY_MS / 5);
+        }
+        return NULL;
+}
+
 static void *
 run(void *arg)
 {
@@ -412,7 +470,7 @@ run(void *arg)
                 feed->why = why;
                 (void)pthread_mutex_unlock(&feed->lock);
                 was_good = good;
-                rest(feed, good ? ASK_MS : RETRY_MS);
+                rest(feed, !good ? RETRY_MS : atomic_load(&feed->subscribed) ? LISTEN_MS : ASK_MS);
         }
         return NULL;
 }
@@ -426,9 +484,14 @@ feed_start(struct lxguard *g)
         (void)pthread_mutex_init(&feed->node_lock, NULL);
         (void)pthread_cond_init(&feed->wake, NULL);
         feed->client = rpcclient_new(g->rules->policy->node, g->rules->policy->state_dir);
+        feed->listening = rpcclient_new(g->rules->policy->node, g->rules->policy->state_dir);
+        feed->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        rpcclient_set_stop(feed->client, feed->stop_fd, CALL_S);
+        rpcclient_set_stop(feed->listening, feed->stop_fd, CALL_S);
         feed->versions = versions(g);
         g->feed = feed;
         (void)pthread_create(&feed->thread, NULL, run, g);
+        (void)pthread_create(&feed->listener, NULL, listen_run, g);
 }
 
 void
@@ -445,16 +508,29 @@ feed_kick(struct lxguard *g)
 }
 
 void
+feed_end_calls(struct lxguard *g)
+{
+        uint64_t one = 1;
+
+        if (g->feed != NULL)
+                (void)!write(g->feed->stop_fd, &one, sizeof(one));
+}
+
+void
 feed_stop(struct lxguard *g)
 {
         struct feed *feed = g->feed;
 
         if (feed == NULL)
                 return;
+        feed_end_calls(g);
         feed_kick(g);
+        (void)pthread_join(feed->listener, NULL);
         (void)pthread_join(feed->thread, NULL);
         g->feed = NULL;
         rpcclient_free(feed->client);
+        rpcclient_free(feed->listening);
+        (void)close(feed->stop_fd);
         lx_free(feed);
 }
 
@@ -467,7 +543,8 @@ feed_json(struct lxguard *g)
         if (feed == NULL)
                 return json_null();
         (void)pthread_mutex_lock(&feed->lock);
-        o = json_pack("{s:b,s:I,s:s}", "reachable", (int)feed->reachable, "head", (json_int_t)feed->head, "why",
+        o = json_pack("{s:b,s:b,s:I,s:s}", "reachable", (int)feed->reachable, "subscribed",
+            (int)atomic_load(&feed->subscribed), "head", (json_int_t)feed->head, "why",
             feed->why.text);
         (void)pthread_mutex_unlock(&feed->lock);
         return o;

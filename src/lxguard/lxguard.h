@@ -193,6 +193,8 @@ json_t *mounts_json(struct lxguard *g);
 LX_MUST_CHECK enum lx_err feed_load(struct lxguard *g, struct lx_why *why);
 /** Start following the node. */
 void feed_start(struct lxguard *g);
+/** No call to the node goes on from now: the guard ends. */
+void feed_end_calls(struct lxguard *g);
 /** Stop; NULL feed is fine. */
 void feed_stop(struct lxguard *g);
 /** Read the cache again for views that were just made (view_lock held). */

@@ -374,6 +374,7 @@ static void
 stop(struct lxguard *g)
 {
         atomic_store(&g->stopping, true);
+        feed_end_calls(g);
         control_stop(g);
         memory_stop(g);
         protect_stop(g);

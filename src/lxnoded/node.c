@@ -259,6 +259,7 @@ on_block(void *arg, const struct ledger_header *header, size_t tx_count)
         log_info(LEDGER, "block committed", "height=%llu transactions=%zu",
             (unsigned long long)header->height, tx_count);
         overlay_new_block(node->overlay);
+        rpc_new_block(node->rpc, header->height);
 }
 
 static void
@@ -653,6 +654,7 @@ node_close(struct lxnode *node)
                 lld_hurry(node->db);
         if (node->pool != NULL)
                 lx_pool_drain(node->pool); /* a backup under way owes an answer */
+        rpc_stop(node->rpc);
         io_http_free(node->http);
         rpc_free(node->rpc);
         peers_close(node->peers);

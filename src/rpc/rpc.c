@@ -49,6 +49,7 @@ rpc_new(const struct rpc_options *options)
 
         rpc->options = *options;
         rpc->turn = io_timer_new(options->loop, take_turns, rpc);
+        rpc->wait_timer = io_timer_new(options->loop, rpc_wait_tick, rpc);
         rpc->waiting_end = &rpc->waiting;
         if (options->cookie != NULL && strlen(options->cookie) < 90) {
                 base64(options->cookie, encoded);
@@ -63,6 +64,7 @@ rpc_free(struct rpc *rpc)
         if (rpc == NULL)
                 return;
         io_timer_free(rpc->turn);
+        io_timer_free(rpc->wait_timer);
         lx_wipe(rpc->auth, sizeof(rpc->auth));
         lx_buf_clear(&rpc->release.text);
         lx_free(rpc);
@@ -77,7 +79,10 @@ rpc_set_unready(struct rpc *rpc, const char *reason)
 void
 rpc_stop(struct rpc *rpc)
 {
+        if (rpc == NULL)
+                return;
         rpc->stopping = true;
+        rpc_wait_end(rpc);
 }
 
 /* ---- answers ----------------------------------------------------------------------------------- */

@@ -59,7 +59,9 @@ void rpc_free(struct rpc *rpc);
 void rpc_set_unready(struct rpc *rpc, const char *reason);
 /** Answer one request: the handler of io/http.h with the struct rpc as argument. */
 void rpc_handle(void *rpc, struct io_http_request *req);
-/** Refuse writes from now on: the node is stopping. */
+/** The tip has this height now: whoever waits for a block is answered. NULL rpc is fine. */
+void rpc_new_block(struct rpc *rpc, uint64_t height);
+/** Refuse writes from now on, and let nobody wait: the node is stopping. NULL is fine. */
 void rpc_stop(struct rpc *rpc);
 
 #endif

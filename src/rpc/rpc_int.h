@@ -17,6 +17,14 @@ struct rpc_release {
         struct lx_buf text; /* its members of a match */
 };
 
+#define RPC_WAITERS_MAX 64 /* calls that wait for a block */
+
+/* A call of guard.subscribe that waits for a block above @above. */
+struct rpc_waiter {
+        struct rpc_call *call;
+        uint64_t above, until_ms;
+};
+
 struct rpc {
         struct rpc_options options;
         const char *unready;
@@ -26,6 +34,9 @@ struct rpc {
         struct io_timer *turn;        /* goes on with waiting batches */
         struct rpc_body *waiting, **waiting_end;
         struct rpc_release release; /* quick.c */
+        struct rpc_waiter waiter[RPC_WAITERS_MAX]; /* who has waited longest first */
+        size_t waiter_count;
+        struct io_timer *wait_timer;
 };
 
 /*
@@ -127,6 +138,11 @@ enum lx_err rpc_chain_submit(struct rpc_call *call);
 enum lx_err rpc_chain_waiting(struct rpc_call *call);
 /** chain.drop. */
 enum lx_err rpc_chain_drop(struct rpc_call *call);
+enum lx_err rpc_guard_subscribe(struct rpc_call *call);
+/** Answer who has waited long enough. @arg: the struct rpc. */
+void rpc_wait_tick(void *arg);
+/** Answer all who wait. */
+void rpc_wait_end(struct rpc *rpc);
 enum lx_err rpc_profile_get(struct rpc_call *call);
 enum lx_err rpc_register_get(struct rpc_call *call);
 enum lx_err rpc_register_list(struct rpc_call *call);

@@ -39,6 +39,8 @@ static const struct rpc_row ROWS[] = {
         "The transactions of a signature chain that wait for a block."},
     {"chain.drop", rpc_chain_drop, "wish:hex", "id",
         "Drop a waiting transaction, and those behind it, by a wish that its key signed."},
+    {"guard.subscribe", rpc_guard_subscribe, "above:u64 seconds:u64?", "height",
+        "The height of the tip as soon as it is above the given one, else after some seconds (at most 25)."},
     {"profile.get", rpc_profile_get, "genesis:hash prove:bool?",
         "genesis exists sequence last next created modified crypto", "A signature chain."},
     {"register.get", rpc_register_get, "address:hash height:u64? prove:bool?",

@@ -8,12 +8,12 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -29,7 +29,8 @@ struct rpcclient {
         char *host, *port;
         char auth[160];  /* header line, or empty */
         char *datadir;
-        int fd;
+        int fd, stop_fd; /* -1: none */
+        unsigned timeout_s;
         uint64_t next_id;
         bool refused;
 };
@@ -65,7 +66,8 @@ rpcclient_new(const char *where, const char *datadir)
 {
         struct rpcclient *client = lx_alloc(sizeof(*client));
 
-        client->fd = -1;
+        client->fd = client->stop_fd = -1;
+        client->timeout_s = TIMEOUT_S;
         client->datadir = lx_strdup(datadir);
         if (where == NULL)
                 client->unix_path = join(datadir, "lxnoded.sock");
@@ -95,6 +97,13 @@ rpcclient_free(struct rpcclient *client)
         lx_free(client->port);
         lx_free(client->datadir);
         lx_free(client);
+}
+
+void
+rpcclient_set_stop(struct rpcclient *client, int fd, unsigned timeout_s)
+{
+        client->timeout_s = timeout_s;
+        client->stop_fd = fd;
 }
 
 bool
@@ -204,8 +213,6 @@ load_cookie(struct rpcclient *client)
 static enum lx_err
 ensure_connection(struct rpcclient *client, struct lx_why *why)
 {
-        struct timeval tv = {.tv_sec = TIMEOUT_S};
-
         if (client->fd >= 0)
                 return LX_OK;
         client->fd = client->unix_path != NULL ? connect_unix(client) : connect_tcp(client);
@@ -217,23 +224,39 @@ ensure_connection(struct rpcclient *client, struct lx_why *why)
                     "with --rpc", place(client), strerror(errno));
                 return LX_ERR_UNREACHABLE;
         }
-        (void)setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
-        (void)setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
         return LX_OK;
 }
 
 /* ---- one exchange ------------------------------------------------------------------------------ */
 
+/* Until the connection is ready for @events: LX_OK, LX_ERR_TIMEOUT, LX_ERR_STOPPED. */
+static enum lx_err
+wait_for(const struct rpcclient *client, short events)
+{
+        struct pollfd p[2] = {{.fd = client->fd, .events = events}, {.fd = client->stop_fd, .events = POLLIN}};
+        int n;
+
+        do
+                n = poll(p, 2, (int)client->timeout_s * 1000);
+        while (n < 0 && errno == EINTR);
+        if (client->stop_fd >= 0 && p[1].revents != 0)
+                return LX_ERR_STOPPED;
+        return n > 0 ? LX_OK : LX_ERR_TIMEOUT;
+}
+
 static enum lx_err
 send_all(struct rpcclient *client, struct lx_span bytes)
 {
         while (bytes.len > 0) {
-                ssize_t n = send(client->fd, bytes.p, bytes.len, MSG_NOSIGNAL);
+                enum lx_err err = wait_for(client, POLLOUT);
+                ssize_t n = err == LX_OK ? send(client->fd, bytes.p, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT) : 0;
 
-                if (n <= 0)
-                        return errno == EAGAIN ? LX_ERR_TIMEOUT : LX_ERR_UNREACHABLE;
-                bytes.p += n;
-                bytes.len -= (size_t)n;
+                if (err != LX_OK)
+                        return err;
+                if (n <= 0 && errno != EAGAIN)
+                        return LX_ERR_UNREACHABLE;
+                bytes.p += n > 0 ? n : 0;
+                bytes.len -= n > 0 ? (size_t)n : 0;
         }
         return LX_OK;
 }
@@ -241,10 +264,13 @@ send_all(struct rpcclient *client, struct lx_span bytes)
 static enum lx_err
 receive_more(struct rpcclient *client, struct lx_buf *in)
 {
-        ssize_t n = recv(client->fd, lx_buf_reserve(in, 65536), 65536, 0);
+        enum lx_err err = wait_for(client, POLLIN);
+        ssize_t n = err == LX_OK ? recv(client->fd, lx_buf_reserve(in, 65536), 65536, 0) : 0;
 
+        if (err != LX_OK)
+                return err;
         if (n <= 0)
-                return n < 0 && errno == EAGAIN ? LX_ERR_TIMEOUT : LX_ERR_UNREACHABLE;
+                return LX_ERR_UNREACHABLE;
         lx_buf_add(in, (size_t)n);
         return LX_OK;
 }
@@ -319,7 +345,7 @@ exchange(struct rpcclient *client, const char *method, const char *target, struc
         if (!fresh && err == LX_ERR_UNREACHABLE)
                 return exchange(client, method, target, body, out_status, out_body, why);
         lx_why_set(why, "the node on %s %s", place(client), err == LX_ERR_TIMEOUT
-            ? "does not answer in time" : "closed the connection");
+            ? "does not answer in time" : err == LX_ERR_STOPPED ? "is waited for no longer" : "closed the connection");
         return err;
 }
 

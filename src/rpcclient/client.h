@@ -22,6 +22,12 @@ struct rpcclient *rpcclient_new(const char *where, const char *datadir);
 void rpcclient_free(struct rpcclient *client);
 
 /**
+ * End every call as soon as @fd (an eventfd or pipe of the caller's) is readable: LX_ERR_STOPPED; and when the node
+ * sends and takes nothing for @timeout_s seconds (120 without this).
+ */
+void rpcclient_set_stop(struct rpcclient *client, int fd, unsigned timeout_s);
+
+/**
  * Call @method with @params (an object, taken over; NULL: none). *out_result: the caller's.
  * Returns LX_OK, LX_ERR_UNREACHABLE, LX_ERR_TIMEOUT, LX_ERR_FORMAT (no JSON-RPC), or the node's own
  * error with its message in @why; then rpcclient_was_refused() is true.

@@ -94,9 +94,19 @@ unshare -m bash -e -c "read -r x <$m/data; mount -t tmpfs n $m/t; cp /bin/echo $
 # The ledger: an approval and a revocation act within a block; then the node goes, and nothing changes.
 denied "$m/later" /dev/null
 before=$(g status --json | jq .entries)
-expect 0 binary publish --release more "$m/later"
-until_status ".entries > $before"
+until_status '.node.subscribed'                # from here on the node tells: it is asked every 30 s only
+cp /bin/sleep "$m/stay"
+expect 0 binary publish --release more "$m/later" "$m/stay"
+until_status ".entries == $before + 2"
 runs "$m/later" /dev/null
+"$m/stay" 100 & stay=$!
+until [ "$(readlink /proc/$stay/exe)" = "$m/stay" ]; do kill -0 $stay; done
+expect 0 --yes binary revoke "$(sha256sum "$m/stay" | cut -d' ' -f1)"
+for _ in $(seq 200); do ! g log --json --lines 500 | jq -se --argjson p "$stay" 'any(.pid == $p and .rule == "revoked" and .verdict == "alert")' >/dev/null || break; read -rt 0.05 <> <(:) || :; done
+g log --json --lines 500 | jq -se --argjson p "$stay" 'any(.pid == $p and .rule == "revoked" and .verdict == "alert" and .detail == "still running")' >/dev/null ||
+        gfail "a running instance of what was revoked is not reported"
+denied "$m/stay" 1
+kill "$stay"; wait "$stay" 2>/dev/null || true
 expect 0 --yes binary revoke "$(sha256sum "$m/later" | cut -d' ' -f1)"
 for _ in $(seq 100); do "$m/later" /dev/null 2>/dev/null || break; read -rt 0.05 <> <(:) || :; done
 denied "$m/later" /dev/null
@@ -132,12 +142,14 @@ echo "$work/t.deb" | APT_CACHE="$work/lists" "$LX_SRCDIR/contrib/apt-approve" ||
 runs "$m/tool"; runs "$m/postinst"
 expect 0 logout
 stop
+until_status '.node.subscribed == false and .node.reachable == false'
+grep -q 'does not tell of blocks' "$work/glog" || gfail "the loss of the node is not said"
 denied "$m/evil"; runs "$m/good"
 
 # A start without the node stands on the cache; a damaged cache stands for nothing.
 ungate
 gate || fail "no start without the node"
-[ "$(g status --json | jq .entries)" = 6 ] || gfail "the cache was not used"
+[ "$(g status --json | jq .entries)" = 7 ] || gfail "the cache was not used"
 runs "$m/good"; denied "$m/evil"; denied "$m/later" /dev/null
 g status --json | jq -e '.start_ms' >>"$work/glog"
 kill -STOP "$guard"; kill -CONT "$guard"

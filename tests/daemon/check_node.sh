@@ -82,8 +82,18 @@ expect 2 file root "$work"
 ln -s loop "$work/loop"
 expect 2 file add "$work/loop"
 
-# Registers, names, tokens.
+# Registers, names, tokens. Whoever waits for a block hears of it, and only then.
+tip=$(rpc '{"jsonrpc":"2.0","id":1,"method":"chain.header"}' | jq .result.height)
+await() { rpc "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"guard.subscribe\",\"params\":{\"above\":$1,\"seconds\":$2}}" | jq .result.height; }
+[ "$(await $((tip - 1)) 25)" = "$tip" ] || fail "guard.subscribe waits though there is a block"
+[ "$(await "$tip" 1)" = "$tip" ] || fail "guard.subscribe does not end"
+waiter=
+for _ in $(seq 70); do await "$tip" 18 >>"$work/many" & waiter="$waiter $!"; done
 expect 0 name claim station7
+# shellcheck disable=SC2086 # words on purpose
+wait $waiter
+[ "$(grep -c "^$((tip + 1))$" "$work/many")" -ge 60 ] || fail "a block was not told: $(sort "$work/many" | uniq -c)"
+[ "$(wc -l <"$work/many")" = 70 ] || fail "a waiting call got no answer"
 expect 4 name claim station7
 expect 0 --verify name resolve station7
 expect 1 --verify name resolve station8
