@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define PLAIN_OVERHEAD 8
+#define INNER6_MIN 1280 /* RFC 8200 5: every link of IPv6 takes so much */
 
 /* ---- out ----------------------------------------------------------------------------------------- */
 
@@ -98,7 +99,7 @@ route_plain(struct router *r, struct mapping *m, const struct router_packet *pac
 
 /* What a packet from inside must fulfil before it goes anywhere. */
 static bool
-may_leave(struct router *r, uint32_t iid, const uint8_t *bytes, const struct router_packet *packet, size_t len)
+may_leave(struct router *r, uint32_t iid, const struct router_packet *packet)
 {
         if (packet->dest.b[0] == (packet->dest.family == 6 ? 0xff : 0xe0) ||
             (packet->dest.family == 6 && packet->dest.b[0] == 0xfe && (packet->dest.b[1] & 0xc0) == 0x80)) {
@@ -117,18 +118,35 @@ may_leave(struct router *r, uint32_t iid, const uint8_t *bytes, const struct rou
                 COUNT(r, drop_no_mapping); /* ours, but not on this machine */
                 return false;
         }
-        if (len > r->options.mtu && packet->len == len && packet->dont_fragment) {
-                COUNT(r, drop_too_big);
-                complain(r, ROUTER_ICMP_TOO_BIG, bytes, packet, r->options.mtu);
-                return false;
-        }
         return true;
+}
+
+/* RFC 9300 7.1, with the MTU of the path in place of a constant. IPv6 is never asked for less than 1280 bytes. */
+static enum router_verdict
+fit(struct router *r, const uint8_t *bytes, const struct router_packet *packet, struct router_route *out)
+{
+        unsigned outer = router_mtu_find(&r->mtu, r->now_ms, &out->to.addr);
+        unsigned head = (out->to.addr.family == 4 ? 20u : 40u) + 8 + out->overhead;
+
+        out->mtu = r->options.mtu;
+        if (outer < out->mtu + head)
+                out->mtu = outer - head;
+        if (packet->source.family == 6 && out->mtu < INNER6_MIN)
+                out->mtu = INNER6_MIN;
+        if (packet->len <= out->mtu)
+                return ROUTER_SEND;
+        if (!packet->dont_fragment)
+                return ROUTER_CUT;
+        COUNT(r, drop_too_big);
+        complain(r, ROUTER_ICMP_TOO_BIG, bytes, packet, out->mtu);
+        return ROUTER_DROP;
 }
 
 static enum router_verdict
 find(struct router *r, uint32_t iid, const uint8_t *bytes, size_t len, bool check, struct router_route *out)
 {
         struct router_packet packet;
+        enum router_verdict verdict;
         struct mapping *m;
 
         *out = (struct router_route){.iid = iid};
@@ -136,7 +154,7 @@ find(struct router *r, uint32_t iid, const uint8_t *bytes, size_t len, bool chec
                 COUNT(r, drop_malformed);
                 return ROUTER_DROP;
         }
-        if (check && !may_leave(r, iid, bytes, &packet, len))
+        if (check && !may_leave(r, iid, &packet))
                 return ROUTER_DROP;
         out->tos = packet.tos;
         m = resolve_get(r, iid, &packet.dest);
@@ -149,9 +167,11 @@ find(struct router *r, uint32_t iid, const uint8_t *bytes, size_t len, bool chec
                 out->wait = &m->queue;
                 return ROUTER_WAIT;
         case MAPPING_SEALED:
-                return route_sealed(r, m, out);
+                verdict = route_sealed(r, m, out);
+                return verdict == ROUTER_SEND ? fit(r, bytes, &packet, out) : verdict;
         case MAPPING_PLAIN:
-                return route_plain(r, m, &packet, out);
+                verdict = route_plain(r, m, &packet, out);
+                return verdict == ROUTER_SEND ? fit(r, bytes, &packet, out) : verdict;
         case MAPPING_NEGATIVE:
         case MAPPING_FREE:
                 break;
@@ -178,13 +198,29 @@ router_route_wrap(struct router *router, const struct router_route *route, const
 
         COUNT(router, encapsulated);
         router->count.encapsulated_bytes += len;
-        if (route->session != NULL)
-                return router_session_seal(route->session, route->iid, bytes, len, out);
-        /* RFC 9300 5.1: I with an instance id; no nonce, no map-version, no status bits. */
-        lx_write_u32(&wr, route->iid != 0 ? 0x08000000 : 0);
-        lx_write_u32(&wr, route->iid << 8);
-        memcpy(out + PLAIN_OVERHEAD, bytes, len);
-        return len + PLAIN_OVERHEAD;
+        if (route->session != NULL) {
+                len = router_session_seal(route->session, route->iid, bytes, len, out);
+        } else {
+                /* RFC 9300 5.1: I with an instance id; no nonce, no map-version, no status bits. */
+                lx_write_u32(&wr, route->iid != 0 ? 0x08000000 : 0);
+                lx_write_u32(&wr, route->iid << 8);
+                memcpy(out + PLAIN_OVERHEAD, bytes, len);
+                len += PLAIN_OVERHEAD;
+        }
+        router_mtu_sent(&router->mtu, &route->to.addr, out, len);
+        return len;
+}
+
+size_t
+router_route_piece(struct router *router, const struct router_route *route, const uint8_t *bytes, size_t len,
+    unsigned number, uint8_t *out)
+{
+        struct router_packet packet;
+
+        if (number == 0)
+                COUNT(router, fragmented);
+        return router_packet_parse(bytes, len, &packet) ? router_packet_piece(bytes, &packet, route->mtu, number, out)
+                                                        : 0;
 }
 
 void
@@ -194,10 +230,20 @@ router_route_wait(struct router *router, const struct router_route *route, const
 }
 
 static void
-send_one(struct router *r, uint32_t iid, const uint8_t *bytes, size_t len, bool check)
+wrap_and_send(struct router *r, const struct router_route *route, const uint8_t *bytes, size_t len)
 {
         uint8_t frame[ROUTER_FRAME_MAX];
+
+        len = router_route_wrap(r, route, bytes, len, frame);
+        r->options.send(r->options.arg, true, &route->to, frame, len, route->tos);
+}
+
+static void
+send_one(struct router *r, uint32_t iid, const uint8_t *bytes, size_t len, bool check)
+{
+        uint8_t piece[ROUTER_PACKET_LIMIT];
         struct router_route route;
+        size_t piece_len;
 
         if (len > ROUTER_PACKET_LIMIT) {
                 COUNT(r, drop_too_big);
@@ -205,8 +251,11 @@ send_one(struct router *r, uint32_t iid, const uint8_t *bytes, size_t len, bool 
         }
         switch (find(r, iid, bytes, len, check, &route)) {
         case ROUTER_SEND:
-                len = router_route_wrap(r, &route, bytes, len, frame);
-                r->options.send(r->options.arg, true, &route.to, frame, len, route.tos);
+                wrap_and_send(r, &route, bytes, len);
+                break;
+        case ROUTER_CUT:
+                for (unsigned n = 0; (piece_len = router_route_piece(r, &route, bytes, len, n, piece)) > 0; n++)
+                        wrap_and_send(r, &route, piece, piece_len);
                 break;
         case ROUTER_WAIT:
                 router_route_wait(r, &route, bytes, len);

@@ -289,6 +289,53 @@ router_packet_udp_header(const struct router_at *from, const struct router_at *t
         return head + 8;
 }
 
+/* ---- pieces ------------------------------------------------------------------------------------ */
+
+/* RFC 791 3.1: options without the copied flag stand in the first fragment only; here no-operations replace them. */
+static void
+drop_options(uint8_t *header, size_t len)
+{
+        size_t at = 20;
+
+        while (at < len && header[at] != 0) {
+                size_t size = header[at] == 1 || at + 1 >= len ? 1 : header[at + 1];
+
+                if (size == 0 || at + size > len)
+                        size = len - at;
+                if ((header[at] & 0x80) == 0)
+                        memset(header + at, 1, size);
+                at += size;
+        }
+}
+
+size_t
+router_packet_piece(const uint8_t *bytes, const struct router_packet *packet, unsigned mtu, unsigned number,
+    uint8_t *out)
+{
+        size_t head = packet->header_len, payload = packet->len - head, most = mtu > head ? (mtu - head) & ~7ul : 0;
+        size_t count, each, at, len;
+        unsigned frag = get16(bytes + 6);
+
+        if (packet->source.family != 4 || most == 0)
+                return 0;
+        count = (payload + most - 1) / most;
+        each = ((payload + count - 1) / count + 7) & ~7ul;
+        at = number * each;
+        if (at >= payload)
+                return 0;
+        len = payload - at < each ? payload - at : each;
+        memcpy(out, bytes, head);
+        memcpy(out + head, bytes + head + at, len);
+        if (number > 0)
+                drop_options(out, head);
+        put16(out + 2, (unsigned)(head + len));
+        /* the offset counts eights; MF is set in all but the last, and there as it was */
+        put16(out + 6, (frag + (unsigned)(at / 8)) | (at + len < payload ? 0x2000u : 0));
+        put16(out + 10, 0);
+        put16(out + 10, router_sum_end(router_sum(0, out, head)));
+        return head + len;
+}
+
 /* ---- ICMP -------------------------------------------------------------------------------------- */
 
 static bool

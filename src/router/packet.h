@@ -1,5 +1,5 @@
 /*
- * router/packet.h - the IP packets that go in and out: parsing, checksums, flows, ICMP "too big".
+ * router/packet.h - the IP packets that go in and out: parsing, checksums, flows, pieces, ICMP.
  *
  * Inner packets come from strangers as well: every length is checked against the bytes that are
  * there. IPv6 extension headers are walked only as far as the fragment header.
@@ -55,6 +55,13 @@ uint32_t router_sum_pseudo(const struct router_addr *source, const struct router
  */
 size_t router_packet_udp_header(const struct router_at *from, const struct router_at *to,
     const uint8_t *payload, size_t len, uint8_t out[48]);
+
+/**
+ * Piece @number, from 0 on, of the IPv4 packet @packet at @bytes, whose DF is clear, cut into as few and as equal
+ * pieces as fit @mtu bytes (RFC 791 3.2, RFC 9300 7.1), into @out. Its length; 0: there are no more.
+ */
+size_t router_packet_piece(const uint8_t *bytes, const struct router_packet *packet, unsigned mtu, unsigned number,
+    uint8_t *out);
 
 enum router_icmp { ROUTER_ICMP_TOO_BIG, ROUTER_ICMP_UNREACHABLE, ROUTER_ICMP_TIME };
 

@@ -201,6 +201,7 @@ router_new(const struct router_options *options, uint64_t now_ms)
                         r->sign_pub[i] = (struct lx_pubkey){{0}}; /* owns nothing */
         }
         r->sequence = options->counter << 16;
+        r->mtu.seed = router_random_u64(r);
         r->block = 1;
         make_tables(r);
         return r;
@@ -224,6 +225,22 @@ router_free(struct router *router)
         lx_free(router->subscriber);
         lx_wipe(router, sizeof(*router));
         lx_free(router);
+}
+
+void
+router_too_big(struct router *router, uint64_t now_ms, const struct router_addr *rloc, unsigned mtu,
+    const uint8_t *quote, size_t len, bool local)
+{
+        if (router_mtu_lower(&router->mtu, now_ms, rloc, mtu, quote, len, local))
+                COUNT(router, path_mtu);
+        else if (!local)
+                COUNT(router, refused_icmp);
+}
+
+unsigned
+router_path_mtu(const struct router *router, uint64_t now_ms, const struct router_addr *rloc)
+{
+        return router_mtu_find(&router->mtu, now_ms, rloc);
 }
 
 void

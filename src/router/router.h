@@ -25,6 +25,7 @@
 #include "router/cache.h"
 #include "router/ledger.h"
 #include "router/message.h"
+#include "router/mtu.h"
 #include "router/record.h"
 
 #define ROUTER_IDENTITIES_MAX 8
@@ -85,7 +86,7 @@ struct router_options {
         struct router_site site[ROUTER_SITES_MAX];
         bool serve;               /* be a map-server and map-resolver */
         uint32_t cache_max;       /* 0: ROUTER_CACHE_DEFAULT */
-        unsigned mtu;             /* of inner packets; 0: 1400 */
+        unsigned mtu;             /* of inner packets, where the path has no smaller one; 0: 1400 */
         uint64_t counter;         /* of handshakes; the caller persists something higher first */
         void (*random)(void *arg, void *out, size_t len);
         /* A control message (control port) or frame (data port) to @to. */
@@ -113,7 +114,10 @@ struct router_options {
         X(drop_no_owner, "packets to addresses that nobody owns")                                  \
         X(drop_no_mapping, "packets to owners that nobody could find")                             \
         X(drop_waiting_full, "packets for which there was no room to wait")                        \
-        X(drop_too_big, "packets above the MTU")                                                   \
+        X(fragmented, "packets sent in pieces")                                                    \
+        X(path_mtu, "paths whose MTU turned out to be smaller")                                    \
+        X(drop_too_big, "packets above the MTU of their path")                                     \
+        X(drop_unsent, "frames and packets that the kernel did not take")                          \
         X(drop_ttl, "packets out of hops")                                                         \
         X(drop_not_ours, "packets to a destination that is not ours")                              \
         X(drop_unowned, "packets from an EID or prefix of ours that the ledger does not give us")  \
@@ -132,6 +136,7 @@ struct router_options {
         X(refused_hmac, "registrations that no site's key made")                                   \
         X(refused_cookie, "registrations sent for a cookie first")                                 \
         X(refused_amplify, "questions smaller than their answer")                                  \
+        X(refused_icmp, "ICMP messages about nothing that we sent")                                \
         X(refused_rate, "messages above a rate limit")                                             \
         X(refused_handshake, "handshakes that are forged, old or not for us")                      \
         X(refused_full, "what found a table full")
@@ -160,24 +165,40 @@ struct router_route {
         uint32_t iid;
         uint8_t tos;
         unsigned overhead;           /* bytes that wrap adds */
+        unsigned mtu;                /* bytes of an inner packet that wrap takes */
         struct router_session *session; /* NULL: plain */
         void *wait;                  /* internal */
 };
 
-enum router_verdict { ROUTER_SEND, ROUTER_WAIT, ROUTER_DROP };
+enum router_verdict { ROUTER_SEND, ROUTER_CUT, ROUTER_WAIT, ROUTER_DROP };
 
-/** Where the packet @bytes of the TUN device (instance @iid) goes. DROP: counted, and ICMP sent. */
+/**
+ * Where the packet @bytes of the TUN device (instance @iid) goes. DROP: counted, and ICMP sent. CUT: it is IPv4,
+ * larger than the path takes, and may be fragmented (RFC 9300 7.1): each of its pieces goes this way.
+ */
 enum router_verdict router_route_find(struct router *router, uint64_t now_ms, uint32_t iid,
     const uint8_t *bytes, size_t len, struct router_route *out_route);
 /** Encapsulate one packet of it into @out (@len + out_route->overhead bytes); the frame's length. */
 size_t router_route_wrap(struct router *router, const struct router_route *route,
     const uint8_t *bytes, size_t len, uint8_t *out);
+/** After CUT: piece @number, from 0 on, of a packet into @out (@route->mtu bytes); its length, 0: there are no more. */
+size_t router_route_piece(struct router *router, const struct router_route *route, const uint8_t *bytes, size_t len,
+    unsigned number, uint8_t *out);
 /** After WAIT: keep a copy of the packet until the way is known. */
 void router_route_wait(
     struct router *router, const struct router_route *route, const uint8_t *bytes, size_t len);
 /** All of it for one packet. */
 void router_tun_input(
     struct router *router, uint64_t now_ms, uint32_t iid, const uint8_t *bytes, size_t len);
+
+/**
+ * An ICMP message says that a packet to @rloc was larger than @mtu and quotes @len bytes of the frame in it; or
+ * our kernel says so (@local). Believed only when we sent that frame (router/mtu.h).
+ */
+void router_too_big(struct router *router, uint64_t now_ms, const struct router_addr *rloc, unsigned mtu,
+    const uint8_t *quote, size_t len, bool local);
+/** The largest IP packet that is known to reach @rloc; ROUTER_MTU_UNKNOWN: nothing smaller is known. */
+unsigned router_path_mtu(const struct router *router, uint64_t now_ms, const struct router_addr *rloc);
 
 /** Do what is due. */
 void router_tick(struct router *router, uint64_t now_ms);

@@ -153,6 +153,7 @@ struct router {
         uint8_t seal_pub[ROUTER_IDENTITIES_MAX][32];
         struct lx_pubkey sign_pub[ROUTER_IDENTITIES_MAX];
         struct router_counters count;
+        struct router_mtu mtu;
         /* resolve.c */
         struct router_cache *cache;
         struct mapping *mapping;

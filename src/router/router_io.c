@@ -7,12 +7,12 @@
 #include "crypto/secret.h"
 #include "router/offload.h"
 #include "router/tun_io.h"
+#include "router/udp_io.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
-#include <netinet/udp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
@@ -20,14 +20,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
-#define UDP_GRO 104
-#endif
-
 #define BATCH 32          /* datagrams taken at once */
 #define DATAGRAM 65536
-#define SOCKET_BUFFER (4 << 20)
 #define SEGMENTS_MAX 60   /* of one UDP GSO send; the kernel takes 64 */
 #define SEND_MAX 64000    /* bytes of one */
 #define MERGES 8          /* flows joined at once */
@@ -46,79 +40,30 @@ struct router_io {
         size_t out_len, out_segment;
         struct router_at out_to;
         uint8_t out_tos;
-        uint64_t errors;
+        bool whole;                 /* frames leave with DF */
+        uint64_t errors, now_ms;
 };
-
-/* ---- addresses ----------------------------------------------------------------------------------- */
-
-static void
-to_sockaddr(const struct router_at *at, struct sockaddr_in6 *out)
-{
-        *out = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(at->port)};
-        if (at->addr.family == 4) {
-                out->sin6_addr.s6_addr[10] = out->sin6_addr.s6_addr[11] = 0xff;
-                memcpy(out->sin6_addr.s6_addr + 12, at->addr.b, 4);
-        } else {
-                memcpy(out->sin6_addr.s6_addr, at->addr.b, 16);
-        }
-}
-
-static struct router_at
-from_sockaddr(const struct sockaddr_in6 *in)
-{
-        struct router_at at = {.port = ntohs(in->sin6_port)};
-
-        if (IN6_IS_ADDR_V4MAPPED(&in->sin6_addr)) {
-                at.addr.family = 4;
-                memcpy(at.addr.b, in->sin6_addr.s6_addr + 12, 4);
-        } else {
-                at.addr.family = 6;
-                memcpy(at.addr.b, in->sin6_addr.s6_addr, 16);
-        }
-        return at;
-}
 
 /* ---- sending ------------------------------------------------------------------------------------- */
 
+/* A frame larger than its path even so (IPv6 inside, a path of less than 1280 and headers) goes in pieces. */
 static void
-put_cmsg(struct msghdr *msg, int level, int type, const void *value, size_t len)
+set_whole(struct router_io *io, bool whole)
 {
-        struct cmsghdr *c = (struct cmsghdr *)(void *)((uint8_t *)msg->msg_control + msg->msg_controllen);
-
-        c->cmsg_level = level;
-        c->cmsg_type = type;
-        c->cmsg_len = CMSG_LEN(len);
-        memcpy(CMSG_DATA(c), value, len);
-        msg->msg_controllen += CMSG_SPACE(len);
-}
-
-/* @segment: bytes of each datagram but the last. */
-static void
-send_datagrams(struct router_io *io, int fd, const struct router_at *to, const uint8_t *bytes,
-    size_t len, size_t segment, uint8_t tos)
-{
-        _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(uint16_t))] = {0};
-        struct sockaddr_in6 name;
-        struct iovec iov = {(void *)(uintptr_t)bytes, len};
-        struct msghdr msg = {.msg_name = &name, .msg_namelen = sizeof(name), .msg_iov = &iov,
-            .msg_iovlen = 1, .msg_control = control};
-        bool v4 = to->addr.family == 4;
-        int class = tos;
-        uint16_t size = (uint16_t)segment;
-
-        to_sockaddr(to, &name);
-        put_cmsg(&msg, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, &class, sizeof(class));
-        if (segment < len)
-                put_cmsg(&msg, SOL_UDP, UDP_SEGMENT, &size, sizeof(size));
-        if (sendmsg(fd, &msg, MSG_DONTWAIT) < 0)
-                io->errors++;
+        if (io->whole != whole)
+                udp_set_whole(io->data, whole);
+        io->whole = whole;
 }
 
 static void
 flush_out(struct router_io *io)
 {
-        if (io->out_len > 0)
-                send_datagrams(io, io->data, &io->out_to, io->out, io->out_len, io->out_segment, io->out_tos);
+        unsigned head = io->out_to.addr.family == 4 ? 28 : 48;
+
+        if (io->out_len > 0) {
+                set_whole(io, io->out_segment + head <= router_path_mtu(io->router, io->now_ms, &io->out_to.addr));
+                io->errors += udp_send(io->data, &io->out_to, io->out, io->out_len, io->out_segment, io->out_tos);
+        }
         io->out_len = 0;
 }
 
@@ -147,7 +92,7 @@ send_message(void *arg, bool data, const struct router_at *to, const uint8_t *by
         struct router_io *io = arg;
 
         if (!data) {
-                send_datagrams(io, io->control, to, bytes, len, len, tos);
+                io->errors += udp_send(io->control, to, bytes, len, len, tos);
                 return;
         }
         memcpy(out_room(io, to, tos, len), bytes, len);
@@ -189,6 +134,13 @@ flush_all(struct router_io *io)
                 flush_merge(io, &io->merge[i]);
 }
 
+static void
+send_frame(struct router_io *io, const struct router_route *route, const uint8_t *packet, size_t len)
+{
+        io->out_len += router_route_wrap(
+            io->router, route, packet, len, out_room(io, &route->to, route->tos, len + route->overhead));
+}
+
 /* One look-up serves all segments of a large packet. */
 static void
 tun_packet(struct router_io *io, uint64_t now, const uint8_t *bytes, size_t len)
@@ -196,9 +148,9 @@ tun_packet(struct router_io *io, uint64_t now, const uint8_t *bytes, size_t len)
         struct router_vnet vnet;
         struct router_split split;
         struct router_route route;
-        uint8_t packet[ROUTER_PACKET_LIMIT];
+        uint8_t packet[ROUTER_PACKET_LIMIT], piece[ROUTER_PACKET_LIMIT];
         enum router_verdict verdict;
-        size_t part;
+        size_t part, piece_len;
 
         router_vnet_read(bytes, &vnet);
         if (!router_split_init(&split, &vnet, bytes + ROUTER_VNET_LEN, len - ROUTER_VNET_LEN))
@@ -210,9 +162,11 @@ tun_packet(struct router_io *io, uint64_t now, const uint8_t *bytes, size_t len)
         for (; part > 0 && verdict != ROUTER_DROP; part = router_split_next(&split, packet, sizeof(packet))) {
                 if (verdict == ROUTER_WAIT)
                         router_route_wait(io->router, &route, packet, part);
-                else
-                        io->out_len += router_route_wrap(io->router, &route, packet, part,
-                            out_room(io, &route.to, route.tos, part + route.overhead));
+                else if (verdict == ROUTER_SEND)
+                        send_frame(io, &route, packet, part);
+                for (unsigned n = 0; verdict == ROUTER_CUT &&
+                     (piece_len = router_route_piece(io->router, &route, packet, part, n, piece)) > 0; n++)
+                        send_frame(io, &route, piece, piece_len);
         }
 }
 
@@ -231,35 +185,9 @@ read_tun(struct router_io *io, uint64_t now)
 
 /* ---- the sockets --------------------------------------------------------------------------------- */
 
-struct marks {
-        int tos, ttl, segment;
-};
-
-static struct marks
-read_marks(struct msghdr *msg)
-{
-        struct marks m = {0, -1, 0};
-
-        for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
-                size_t len = c->cmsg_len - CMSG_LEN(0);
-                int v = 0;
-
-                memcpy(&v, CMSG_DATA(c), len < sizeof(v) ? len : sizeof(v));
-                if ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) ||
-                    (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS))
-                        m.tos = v & 0xff;
-                else if ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TTL) ||
-                         (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_HOPLIMIT))
-                        m.ttl = v;
-                else if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO)
-                        m.segment = v & 0xffff;
-        }
-        return m;
-}
-
 static void
 take_datagram(struct router_io *io, uint64_t now, bool data, const struct router_at *from,
-    uint8_t *bytes, size_t len, const struct marks *m)
+    uint8_t *bytes, size_t len, const struct udp_marks *m)
 {
         size_t step = m->segment > 0 ? (size_t)m->segment : len;
 
@@ -289,12 +217,23 @@ read_socket(struct router_io *io, uint64_t now, bool data)
         }
         count = recvmmsg(data ? io->data : io->control, msgs, BATCH, MSG_DONTWAIT, NULL);
         for (int i = 0; i < count; i++) {
-                struct marks m = read_marks(&msgs[i].msg_hdr);
-                struct router_at from = from_sockaddr(&name[i]);
+                struct udp_marks m = udp_read_marks(&msgs[i].msg_hdr);
+                struct router_at from = udp_address(&name[i]);
 
                 take_datagram(io, now, data, &from, iov[i].iov_base, msgs[i].msg_len, &m);
         }
         flush_all(io);
+}
+
+static void
+read_errors(struct router_io *io, uint64_t now)
+{
+        struct udp_too_big e;
+
+        for (unsigned i = 0; i < BATCH && udp_read_error(io->data, io->in, DATAGRAM, &e); i++)
+                if (e.mtu > 0)
+                        router_too_big(
+                            io->router, now, &e.to.addr, e.mtu > 65535 ? 65535 : e.mtu, io->in, e.len, e.local);
 }
 
 /* ---- the thread ---------------------------------------------------------------------------------- */
@@ -352,6 +291,9 @@ turn(struct router_io *io, const struct pollfd fds[5])
 {
         uint64_t now = lx_clock_now_ms();
 
+        io->now_ms = now;
+        if ((fds[2].revents & POLLERR) != 0)
+                read_errors(io, now);
         if ((fds[3].revents & POLLIN) != 0)
                 take_wake(io, now);
         if ((fds[4].revents & POLLIN) != 0)
@@ -400,38 +342,6 @@ wake(struct router_io *io)
 
 /* ---- opening ------------------------------------------------------------------------------------- */
 
-static enum lx_err
-open_socket(uint16_t port, bool gro, int *out_fd, struct lx_why *why)
-{
-        struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-        int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        int off = 0, on = 1, big = SOCKET_BUFFER;
-
-        if (fd < 0) {
-                lx_why_set(why, "cannot open a UDP socket: %s", strerror(errno));
-                return LX_ERR_IO;
-        }
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-        (void)setsockopt(fd, IPPROTO_IP, IP_RECVTOS, &on, sizeof(on));
-        (void)setsockopt(fd, IPPROTO_IP, IP_RECVTTL, &on, sizeof(on));
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, &on, sizeof(on));
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, &on, sizeof(on));
-        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &big, sizeof(big));
-        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &big, sizeof(big));
-        if (gro)
-                (void)setsockopt(fd, SOL_UDP, UDP_GRO, &on, sizeof(on));
-        if (bind(fd, (struct sockaddr *)&any, sizeof(any)) != 0) {
-                int was = errno;
-
-                lx_why_set(why, "cannot take UDP port %u: %s%s", port, strerror(was),
-                    was == EADDRINUSE ? " (another router runs in this network namespace)" : "");
-                (void)close(fd);
-                return was == EADDRINUSE ? LX_ERR_BUSY : LX_ERR_IO;
-        }
-        *out_fd = fd;
-        return LX_OK;
-}
-
 /* The kernel tells of addresses and links; without it we would learn of a move by chance. */
 static int
 open_link(void)
@@ -458,15 +368,17 @@ static enum lx_err
 open_all(struct router_io *io, struct router_options *machine, struct lx_why *why)
 {
         const struct router_io_options *o = &io->options;
-        enum lx_err err = open_socket(ROUTER_PORT_CONTROL, false, &io->control, why);
+        enum lx_err err = udp_open(ROUTER_PORT_CONTROL, false, &io->control, why);
 
         if (err == LX_OK)
-                err = open_socket(ROUTER_PORT_DATA, true, &io->data, why);
+                err = udp_open(ROUTER_PORT_DATA, true, &io->data, why);
         if (err == LX_OK && o->tun != NULL)
                 err = tun_open(o->tun, machine->mtu, machine, o->route, o->route_count, &io->tun, why);
         if (err != LX_OK)
                 return err;
-        io->router = router_new(machine, lx_clock_now_ms());
+        io->now_ms = lx_clock_now_ms();
+        io->router = router_new(machine, io->now_ms);
+        set_whole(io, true);
         if (pthread_create(&io->thread, NULL, run, io) != 0) {
                 lx_why_set(why, "cannot start the router's thread");
                 return LX_ERR_IO;
@@ -586,5 +498,6 @@ router_io_counters(struct router_io *io, struct router_counters *out)
 {
         pthread_mutex_lock(&io->lock);
         *out = *router_counters_get(io->router);
+        out->drop_unsent = io->errors;
         pthread_mutex_unlock(&io->lock);
 }

@@ -47,6 +47,7 @@ struct flight {
         size_t len;
         uint8_t tos;
         uint8_t *bytes;
+        unsigned too_big;             /* an ICMP message about a packet to .to: this is the MTU */
 };
 
 struct net {
@@ -56,6 +57,7 @@ struct net {
         struct flight flight[NET_FLIGHT];
         unsigned flying;
         unsigned delay_ms, loss_percent;
+        unsigned mtu;                 /* of IP packets in the middle; 0: none */
         uint64_t messages, bytes, control_bytes;
         struct router_addr cut;       /* nothing arrives here */
         bool sealed, refuse_header;
@@ -184,7 +186,11 @@ net_fly(struct net *net, bool data, const struct router_at *from, const struct r
         net->control_bytes += data ? 0 : len;
         if (unit_random(&net->seed) % 100 < net->loss_percent || net->flying == NET_FLIGHT)
                 return;
-        *f = (struct flight){net->now_ms + net->delay_ms, data, *from, *to, len, tos, lx_memdup(bytes, len)};
+        *f = (struct flight){net->now_ms + net->delay_ms, data, *from, *to, len, tos, lx_memdup(bytes, len), 0};
+        if (data && net->mtu > 0 && len + (to->addr.family == 4 ? 28 : 48) > net->mtu) {
+                f->too_big = net->mtu;
+                f->len = len < 500 ? len : 500; /* what a router quotes */
+        }
         if (net->tap != NULL)
                 net->tap(net, f);
         net->flying++;
@@ -336,6 +342,13 @@ net_free(struct net *net)
 static inline void
 net_land(struct net *net, struct flight f)
 {
+        for (unsigned i = 0; f.too_big > 0 && i < net->count; i++)
+                if (router_addr_eq(&net->site[i].rloc, &f.from.addr))
+                        router_too_big(net->site[i].router, net->now_ms, &f.to.addr, f.too_big, f.bytes, f.len, false);
+        if (f.too_big > 0) {
+                lx_free(f.bytes);
+                return;
+        }
         for (unsigned i = 0; i < net->count; i++) {
                 struct site *s = &net->site[i];
 
