@@ -18,6 +18,7 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -29,7 +30,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 #define PATH_BYTES 4096
@@ -531,21 +531,31 @@ ftruncate64(int fd, off_t len)
 
 /* ---- memory ------------------------------------------------------------------------------------ */
 
+/* Whether @at is in the library of this name. */
+static bool
+is_in(const char *library, void *at)
+{
+        Dl_info where;
+
+        return dladdr(at, &where) != 0 && where.dli_fname != NULL && strstr(where.dli_fname, library) != NULL;
+}
+
 /*
- * RocksDB's cache does not look at what malloc gave it. A null pointer there is an end like its own
- * std::bad_alloc; anywhere else it is our mistake and stays what it is.
+ * RocksDB's cache does not look at what malloc gave it. A null pointer there, or in what it calls of
+ * libc, is an end like its own std::bad_alloc; anywhere else it is our mistake and stays what it is.
  */
 static void
 on_bad_address(int sig, siginfo_t *info, void *context)
 {
-#ifdef __x86_64__
-        void *at = (void *)(uintptr_t)((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
-        Dl_info where;
+        void *frame[32];
+        int count = backtrace(frame, 32), i = 2; /* this function, the kernel's return */
 
-        if (dladdr(at, &where) != 0 && where.dli_fname != NULL && strstr(where.dli_fname, "librocksdb") != NULL)
-                abort();
-#endif
         (void)info, (void)context;
+        while (i < count && is_in("/libc.so", frame[i]))
+                i++;
+        if (i < count && is_in("librocksdb", frame[i]))
+                abort();
+        backtrace_symbols_fd(frame, count, STDERR_FILENO);
         (void)signal(sig, SIG_DFL); /* the instruction is tried again */
 }
 
@@ -554,6 +564,9 @@ lx_fault_arm(void)
 {
         struct sigaction action = {.sa_sigaction = on_bad_address, .sa_flags = SA_SIGINFO};
 
+        void *frame[1];
+
+        (void)backtrace(frame, 1); /* the first call loads a library */
         if (strcmp(f.what, "alloc") == 0)
                 (void)sigaction(SIGSEGV, &action, NULL);
         armed = true;
