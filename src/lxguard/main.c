@@ -26,6 +26,9 @@
 
 #define CONF_PATH "/etc/lxguard/lxguard.conf"
 #define OOM_SCORE "-1000"
+/* What is at least this large is given back when it is freed; glibc would raise it and keep holes instead. More than
+ * a verdict's buffer, which is not to be mapped anew each time. */
+#define MMAP_BYTES (256 << 10)
 
 struct arguments {
         const char *conf;
@@ -465,6 +468,7 @@ run(struct arguments *args)
         enum lx_err err;
 
         (void)mallopt(M_ARENA_MAX, 1);
+        (void)mallopt(M_MMAP_THRESHOLD, MMAP_BYTES);
         (void)pthread_mutex_init(&g.lock, NULL);
         (void)pthread_mutex_init(&g.event_lock, NULL);
         (void)pthread_mutex_init(&g.view_lock, NULL);

@@ -20,6 +20,7 @@
 #include "merkle/file.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -36,6 +37,7 @@
 
 #define PAGE LX_PAGE_LEN
 #define RUN_PAGES 64            /* pages read and hashed at once: they stay in the cache */
+#define NAME_MAX_BYTES 4096     /* of a mapping; a longer one is read from the text */
 #define MAPS_MAX (16u << 20)    /* bytes of one maps file */
 #define MAP_PAGES_MAX (1u << 20)
 #define FINDINGS_MAX 256        /* of one pass; then they are only counted */
@@ -55,6 +57,18 @@ struct scan_arg {
 #define SCAN_SWAPPED 16u
 #define SCAN_REGIONS 16
 
+/* Linux 6.11: PROCMAP_QUERY names the next executable mapping, where the text of maps has a line for each of all. */
+struct map_query {
+        uint64_t size, flags, address, start, end, vma_flags, page_size, offset, inode;
+        uint32_t major, minor, name_size, build_id_size;
+        uint64_t name, build_id;
+};
+#define QUERY_IOCTL _IOWR('f', 17, struct map_query)
+#define QUERY_WRITE 2u
+#define QUERY_EXEC 4u
+#define QUERY_SHARED 8u
+#define QUERY_OR_NEXT 16u
+
 struct memory {
         pthread_t thread;
 };
@@ -71,6 +85,7 @@ struct pass {
         struct rules *rules;
         bool full, throttle;
         bool no_scan;         /* this kernel has no PAGEMAP_SCAN */
+        bool no_query;        /* nor PROCMAP_QUERY */
         struct lx_map *files; /* device and inode -> known_file */
         struct lx_buf maps;
         uint64_t *pagemap;
@@ -79,7 +94,7 @@ struct pass {
         uint64_t processes, mappings, pages, compared, found, unknown;
         pid_t pid;            /* at hand */
         int pidfd;            /* the same, and no other that gets the number; -1: nothing is done to it */
-        char exe[256];
+        char exe[256];        /* "": not looked up yet */
         bool acted;
         uint64_t cpu_ns;      /* of this thread when it last rested */
         uint64_t compare_ns;  /* reading and hashing pages of processes */
@@ -111,10 +126,19 @@ hold_process(const struct pass *p, pid_t pid)
         return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
+/* The program at hand: asked for only when something depends on it. */
+static const char *
+exe_of(struct pass *p)
+{
+        if (p->exe[0] == '\0')
+                proc_link(p->pid, "exe", p->exe, sizeof(p->exe));
+        return p->exe;
+}
+
 static void
 find(struct pass *p, const char *rule, const struct guard_map *m, uint64_t page, const struct guard_entry *entry)
 {
-        struct event e = {.kind = "finding", .rule = rule, .exe = p->exe, .pid = p->pid, .detail = "",
+        struct event e = {.kind = "finding", .rule = rule, .exe = exe_of(p), .pid = p->pid, .detail = "",
             .page = m->offset / PAGE + page, .address = m->start + page * PAGE};
         char path[512];
 
@@ -316,11 +340,11 @@ look_at_map(struct pass *p, int pagemap, const struct guard_map *m)
         case GUARD_MAP_KERNEL:
                 return;
         case GUARD_MAP_ANON:
-                if (!guard_strings_have(&p->rules->policy->jits, p->exe))
+                if (!guard_strings_have(&p->rules->policy->jits, exe_of(p)))
                         find(p, "anonymous-code", m, 0, NULL);
                 return;
         case GUARD_MAP_MEMFD:
-                if (!guard_strings_have(&p->rules->policy->jits, p->exe))
+                if (!guard_strings_have(&p->rules->policy->jits, exe_of(p)))
                         find(p, "memfd-code", m, 0, NULL);
                 return;
         case GUARD_MAP_FILE:
@@ -337,41 +361,98 @@ look_at_map(struct pass *p, int pagemap, const struct guard_map *m)
                 compare(p, m, count);
 }
 
-static bool
-read_maps(struct pass *p)
+static int
+open_proc(pid_t pid, const char *name)
 {
         char path[64];
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+        return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static bool
+read_maps(struct pass *p, int maps)
+{
         ssize_t n;
-        int fd;
 
         lx_buf_reset(&p->maps);
-        (void)snprintf(path, sizeof(path), "/proc/%d/maps", (int)p->pid);
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        while (fd >= 0 && p->maps.len < MAPS_MAX && (n = read(fd, lx_buf_reserve(&p->maps, 65536), 65536)) > 0)
+        while (p->maps.len < MAPS_MAX && (n = read(maps, lx_buf_reserve(&p->maps, 65536), 65536)) > 0)
                 lx_buf_add(&p->maps, (size_t)n);
-        if (fd >= 0)
-                (void)close(fd);
         return p->maps.len > 0;
+}
+
+/* What begins at @from or above it. */
+static void
+look_at_text(struct pass *p, int maps, int pagemap, uint64_t from)
+{
+        struct lx_span rest;
+        struct guard_map m;
+
+        if (!read_maps(p, maps))
+                return; /* a kernel thread, or gone */
+        p->processes++;
+        rest = lx_buf_span(&p->maps);
+        while (guard_map_next(&rest, &m))
+                if (m.exec && m.start >= from)
+                        look_at_map(p, pagemap, &m);
+}
+
+/* The first executable mapping that ends above @from, with its name in @name: 1; none: 0; -1: errno. */
+static int
+query_map(int maps, uint64_t from, char name[NAME_MAX_BYTES], struct guard_map *out)
+{
+        struct map_query q = {.size = sizeof(q), .flags = QUERY_EXEC | QUERY_OR_NEXT, .address = from,
+            .name = (uint64_t)(uintptr_t)name, .name_size = NAME_MAX_BYTES};
+
+        if (ioctl(maps, QUERY_IOCTL, &q) != 0)
+                return errno == ENOENT ? 0 : -1;
+        *out = (struct guard_map){.start = q.start, .end = q.end, .offset = q.offset, .inode = q.inode,
+            .major = q.major, .minor = q.minor, .exec = true, .write = (q.vma_flags & QUERY_WRITE) != 0,
+            .shared = (q.vma_flags & QUERY_SHARED) != 0,
+            .path = LX_SPAN(name, q.name_size > 0 ? q.name_size - 1 : 0)};
+        return 1;
+}
+
+/* False: what begins at *@out_from or above must be read as text. */
+static bool
+look_at_queries(struct pass *p, int maps, int pagemap, uint64_t *out_from)
+{
+        char name[NAME_MAX_BYTES];
+        struct guard_map m;
+        uint64_t from = 0;
+        int got;
+
+        *out_from = 0;
+
+        if (p->no_query)
+                return false;
+        while ((got = query_map(maps, from, name, &m)) > 0) {
+                look_at_map(p, pagemap, &m);
+                from = *out_from = m.end;
+        }
+        if (got == 0 || errno == ESRCH) { /* all, or it is gone */
+                p->processes += from > 0;
+                return true;
+        }
+        p->no_query = errno == ENOTTY || errno == EINVAL;
+        return false;
 }
 
 static void
 look_at_maps(struct pass *p, pid_t pid)
 {
-        struct lx_span rest;
-        struct guard_map m;
-        char path[64];
-        int pagemap;
+        int maps, pagemap;
+        uint64_t from;
 
-        if (!process_in_scope(p->g, p->rules, pid) || !read_maps(p))
-                return; /* somebody else's, a kernel thread, or gone */
-        proc_link(pid, "exe", p->exe, sizeof(p->exe));
-        (void)snprintf(path, sizeof(path), "/proc/%d/pagemap", (int)pid);
-        pagemap = open(path, O_RDONLY | O_CLOEXEC);
-        p->processes++;
-        rest = lx_buf_span(&p->maps);
-        while (pagemap >= 0 && guard_map_next(&rest, &m))
-                if (m.exec)
-                        look_at_map(p, pagemap, &m);
+        if (!process_in_scope(p->g, p->rules, pid))
+                return; /* somebody else's */
+        p->exe[0] = '\0';
+        maps = open_proc(pid, "maps");
+        pagemap = maps >= 0 ? open_proc(pid, "pagemap") : -1;
+        if (pagemap >= 0 && !look_at_queries(p, maps, pagemap, &from))
+                look_at_text(p, maps, pagemap, from);
+        if (maps >= 0)
+                (void)close(maps);
         if (pagemap >= 0)
                 (void)close(pagemap);
 }
