@@ -248,15 +248,17 @@ llp_contact_get_stats(const struct llp_contact *c, struct llp_contact_stats *out
         const struct light *light = c->options.light;
         const struct station_peer *p = contact_active(c);
         struct lx_hash set;
-        uint64_t old;
+        uint64_t old, fresh = light_height(light);
 
+        if (p != NULL && p->base != 0) /* in a contact under way, what it proved is new enough */
+                fresh = p->base;
         *out_stats = c->stats;
         out_stats->up = c->peer_count;
         for (size_t i = 0; i < light_item_count(light); i++) {
                 const struct light_item *item = light_item(light, i);
 
                 out_stats->never += !item->proven;
-                out_stats->stale += item->proven && item->height < light_height(light);
+                out_stats->stale += item->proven && item->height < fresh;
         }
         out_stats->wants_anchor = light_header(light) == NULL;
         out_stats->wants_set = light_wants_set(light, &set);

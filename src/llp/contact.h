@@ -67,7 +67,7 @@ struct llp_contact_stats {
         uint64_t wasted;        /* of them: answers that were cut off or held nothing */
         uint64_t repeated;      /* proofs that came although they were here: never, with an honest station */
         uint64_t asks, parts;
-        size_t never, stale;    /* watched: never proven; proven before the tip */
+        size_t never, stale;    /* watched: never proven; not in this contact, or before the tip */
         bool wants_anchor, wants_set, wants_path;
         bool done;              /* nothing is missing from the station it works with */
         bool over_budget;

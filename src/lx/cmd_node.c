@@ -106,6 +106,15 @@ cmd_status(struct lx *lx)
         print_consensus(o);
         if (lx->verify)
                 printf("proven      the header, by your own trust\n");
+        if (json_is_true(json_object_get(o, "light"))) {
+                printf("light       %s, %llu s ago\nwatched     %llu, %llu of them never proven\n"
+                       "stations    %llu connected\ndatadir     %s\n", lx_str(o, "explained"),
+                    (unsigned long long)lx_num(o, "age_ms") / 1000, (unsigned long long)lx_num(o, "watched"),
+                    (unsigned long long)lx_num(o, "never_proven"), (unsigned long long)lx_num(o, "stations"),
+                    lx_str(o, "datadir"));
+                json_decref(o);
+                return LX_EXIT_TRUE;
+        }
         printf("holds       %llu transactions, %llu registers, %llu chains, %llu digests\n",
             (unsigned long long)lx_num(totals, "transactions"),
             (unsigned long long)lx_num(totals, "registers"),

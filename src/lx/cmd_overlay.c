@@ -6,6 +6,7 @@
 #include "crypto/hash.h"
 #include "crypto/sign.h"
 #include "keys/keyfile.h"
+#include "lx/check.h"
 #include "lx/wallet.h"
 #include "sigchain/apply.h"
 #include "sigchain/standard.h"
@@ -407,6 +408,9 @@ show_route(struct lx *lx, const json_t *r)
             (unsigned long long)lx_num(r, "ttl"));
         json_array_foreach(rlocs, i, one)
                 printf(" %s", json_string_value(one));
+        if (json_is_true(json_object_get(r, "light")))
+                printf("  as of height %llu, %llu s ago", (unsigned long long)lx_num(r, "height"),
+                    (unsigned long long)lx_num(r, "age"));
         printf("\n");
 }
 
@@ -425,6 +429,60 @@ cmd_route_list(struct lx *lx)
         return LX_EXIT_TRUE;
 }
 
+/* The addresses in the bytes of a register's rlocs. */
+static json_t *
+list_rlocs(const char *hex)
+{
+        uint8_t bytes[RLOCS_MAX * 19];
+        size_t len = strlen(hex) / 2;
+        json_t *list = json_array();
+        struct lx_reader rd;
+
+        if (len > sizeof(bytes) || !lx_unhex(hex, 2 * len, bytes, len))
+                return list;
+        rd = lx_reader_init(bytes, len);
+        while (rd.left > 0 && rd.err == LX_OK) {
+                bool six = lx_read_u8(&rd) == 6;
+                struct lx_span addr = lx_read_span(&rd, six ? 16 : 4);
+                char text[64];
+
+                (void)lx_read_u16(&rd); /* priority, weight */
+                if (rd.err == LX_OK && inet_ntop(six ? AF_INET6 : AF_INET, addr.p, text, sizeof(text)) != NULL)
+                        json_array_append_new(list, json_string(text));
+        }
+        return list;
+}
+
+/* A light node's route is what the EID's register says: proven, its addresses replace the node's. */
+static int
+prove_route(struct lx *lx, json_t *route)
+{
+        struct lx_check check = {0};
+        struct lx_hash address;
+        json_t *proven = NULL;
+        uint8_t key[20] = {0};
+        char hex[65];
+        int status = lx_check_begin(lx, &check);
+
+        if (status == LX_EXIT_TRUE && inet_pton(AF_INET6, lx->args[0], key + 4) != 1)
+                status = lx_fail(lx, LX_EXIT_USAGE, "\"%.60s\" is no EID", lx->args[0]);
+        sigchain_address(&lx_crypto_ops()->hash, SIGCHAIN_EID, key, sizeof(key), &address);
+        if (status == LX_EXIT_TRUE && lx_check_fetch(lx, &check, lx_hex_of(&address, hex), &proven) != LX_OK)
+                status = lx_fail(lx, LX_EXIT_FALSE, "the node's answer does not hold: %s", lx->why.text);
+        if (status == LX_EXIT_TRUE) {
+                bool exists = json_is_true(json_object_get(proven, "exists"));
+
+                json_object_set_new(route, "source", json_string(exists ? "ledger" : "negative"));
+                json_object_set_new(route, "rlocs",
+                    list_rlocs(lx_str(json_object_get(proven, "fields"), "rlocs")));
+                json_object_set(route, "height", json_object_get(proven, "height"));
+                lx_check_note(&check, route);
+        }
+        json_decref(proven);
+        lx_check_end(&check);
+        return status;
+}
+
 int
 cmd_route_resolve(struct lx *lx)
 {
@@ -437,6 +495,14 @@ cmd_route_resolve(struct lx *lx)
 
                 if (!lx_call(lx, "route.resolve", json_pack("{s:s}", "eid", lx->args[0]), &o, &status))
                         return status;
+                json_object_del(o, "proof");
+                if (lx->verify && json_is_true(json_object_get(o, "light"))) {
+                        status = prove_route(lx, o);
+                        if (status != LX_EXIT_TRUE) {
+                                json_decref(o);
+                                return status;
+                        }
+                }
                 source = lx_str(o, "source");
                 pending = strcmp(source, "pending") == 0;
                 if (!pending || i + 1 == RESOLVE_TRIES)

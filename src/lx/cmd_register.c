@@ -159,12 +159,13 @@ get_register(struct lx *lx, const struct question *q)
 {
         json_t *o = NULL;
         int status = LX_EXIT_TRUE;
-        bool exists;
+        bool exists, light;
 
         if (lx->verify || q->print_proof)
                 json_object_set_new(q->params, "prove", json_true());
         if (!lx_call(lx, q->method, q->params, &o, &status))
                 return status;
+        light = json_is_true(json_object_get(o, "light"));
         if (lx->verify)
                 status = check_answer(lx, q, o);
         exists = !json_is_false(json_object_get(o, "exists"));
@@ -178,6 +179,9 @@ get_register(struct lx *lx, const struct question *q)
                 show_register(o);
         else
                 printf("there is none%s\n", lx->verify ? " (proven)" : "");
+        if (light && status == LX_EXIT_TRUE && !lx->json && !q->print_proof)
+                printf("as of     height %llu, %llu s ago (a light node's proof)\n",
+                    (unsigned long long)lx_num(o, "height"), (unsigned long long)lx_num(o, "age"));
         json_decref(o);
         return status != LX_EXIT_TRUE ? status : exists ? LX_EXIT_TRUE : LX_EXIT_FALSE;
 }

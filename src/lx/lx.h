@@ -194,5 +194,7 @@ int cmd_chain_tx(struct lx *lx);
 int cmd_chain_drop(struct lx *lx);
 int cmd_chain_export(struct lx *lx);
 int cmd_chain_verify(struct lx *lx);
+int cmd_contact_list(struct lx *lx);
+int cmd_contact_next(struct lx *lx);
 
 #endif

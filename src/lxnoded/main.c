@@ -1,6 +1,7 @@
 /* lxnoded/main.c - the daemon's entrance. */
 #include "config.h"
 #include "crypto/secret.h"
+#include "lxnoded/light.h"
 #include "lxnoded/node.h"
 #include "lxnoded/peers.h"
 #include "lxnoded/setup.h"
@@ -34,6 +35,21 @@ serve(const struct node_conf *conf, struct lx_why *why)
         if (err != LX_OK)
                 lx_why_set(why, "stopped after an error of the store: %s", lx_err_text(err));
         node_close(node);
+        return err;
+}
+
+static enum lx_err
+serve_light(const struct node_conf *conf, struct lx_why *why)
+{
+        struct light_node *node = NULL;
+        enum lx_err err = light_node_open(conf, &node, why);
+
+        if (err != LX_OK)
+                return err;
+        err = light_node_run(node);
+        light_node_close(node);
+        if (err != LX_OK)
+                lx_why_set(why, "stopped after an error of the light store: %s", lx_err_text(err));
         return err;
 }
 
@@ -77,6 +93,8 @@ main(int argc, char **argv)
                         err = setup_log(&conf, &why);
                 if (err == LX_OK)
                         err = peers_check(&conf, &why);
+                if (err == LX_OK)
+                        err = light_node_check(&conf, &why);
                 if (err == LX_OK && conf.check_config)
                         printf("the configuration is fine\n");
                 else if (err == LX_OK && conf.check_db)
@@ -85,7 +103,7 @@ main(int argc, char **argv)
                         err = node_restore(&conf, &why);
                 else if (err == LX_OK) {
                         forbid_cores();
-                        err = serve(&conf, &why);
+                        err = conf.light ? serve_light(&conf, &why) : serve(&conf, &why);
                 }
                 status = err == LX_OK ? EXIT_FINE : complain(err, &why);
                 if (conf.restore != NULL && (err == LX_ERR_ABSENT || err == LX_ERR_EXISTS))

@@ -505,7 +505,7 @@ open_peers(struct lxnode *node, struct lx_why *why)
         struct peers_options options = {.conf = &node->conf,
             .loop = node->loop,
             .pool = node->pool,
-            .ledger = node->ledger,
+            .chain_id = ledger_chain_id(node->ledger),
             .validator = node->key.secret.p != NULL,
             .upper = {.tip = tip,
                 .on_up = peer_up,

@@ -63,6 +63,16 @@ static const struct option_row ROWS[] = {
         "[random-nonces]\"."},
     {"dns-listen", OPTION_TEXT, false, AT(dns_listen), "ADDRESS:PORT", NULL,
         "Answer DNS for names under .lx on this address (UDP and TCP)."},
+    {"light", OPTION_FLAG, false, AT(light), NULL, NULL,
+        "Be a light node: headers and what is watched, with proofs, from the stations given with --peer."},
+    {"trust", OPTION_TEXT, false, AT(trust), "HEIGHT:HASH", NULL,
+        "Light: trust this header, from somebody you trust. Needed on first start, and when the trusting period "
+        "is over."},
+    {"watch", OPTION_LIST, false, AT(watch), "ADDRESS|NAME|EID", NULL,
+        "Light: keep this register with its proof: by address, name (and what it points to) or EID. May be given "
+        "again."},
+    {"contact", OPTION_TEXT, false, AT(contact), "FILE", NULL,
+        "Light: when stations are seen: lines \"BEGIN END [BYTES]\", times as 2026-11-25T10:00:00Z (default: always)."},
     {"check-db", OPTION_FLAG, false, AT(check_db), NULL, NULL,
         "Check the whole store (every record, link, root and state), say what is wrong, and exit."},
     {"check-config", OPTION_FLAG, false, AT(check_config), NULL, NULL,

@@ -31,6 +31,10 @@ struct node_conf {
         char *router_site;
         char *dns_listen;
         bool router;
+        bool light;
+        char *trust;
+        char *watch;   /* lines */
+        char *contact;
         uint64_t prune;      /* heights to keep; 0: all */
         uint64_t db_cache;   /* MiB */
         uint64_t inbound_max;

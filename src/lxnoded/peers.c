@@ -103,7 +103,7 @@ open_swarm(struct peers *peers, const char *listen, struct lx_why *why)
             .listen = listen,
             .book_path = book,
             .swarm = {.secret = peers->key.secret.p,
-                .chain_id = *ledger_chain_id(peers->options.ledger),
+                .chain_id = *peers->options.chain_id,
                 .agent = "lxnoded/" PACKAGE_VERSION,
                 .in_max = (unsigned)conf->inbound_max,
                 .upper = peers->options.upper}};
@@ -111,6 +111,10 @@ open_swarm(struct peers *peers, const char *listen, struct lx_why *why)
 
         options.swarm.roles = LLP_ROLE_FULL | (peers->options.validator ? LLP_ROLE_VALIDATOR : 0) |
                               (conf->prune == 0 ? LLP_ROLE_ARCHIVE : 0);
+        if (peers->options.light) {
+                options.swarm.roles = LLP_ROLE_LIGHT;
+                options.book_path = NULL; /* stations are those that were given */
+        }
         err = llp_swarm_io_new(&options, &peers->io, why);
         lx_free(book);
         return err;
@@ -128,7 +132,9 @@ open_listening(struct peers *peers, struct lx_why *why)
         const char *where = conf->listen;
         enum lx_err err;
 
-        if (where != NULL || conf->dev) {
+        if (peers->options.light) {
+                err = open_swarm(peers, where = NULL, why);
+        } else if (where != NULL || conf->dev) {
                 where = where != NULL && strcmp(where, "none") != 0 ? where : NULL;
                 err = open_swarm(peers, where, why);
         } else {

@@ -17,8 +17,9 @@ struct peers_options {
         const struct node_conf *conf;
         struct io_loop *loop;
         struct lx_pool *pool;
-        struct ledger *ledger;
+        const struct lx_hash *chain_id;
         bool validator;
+        bool light; /* dials stations only; nobody connects, no book */
         struct llp_swarm_upper upper; /* whom it tells */
 };
 

@@ -154,7 +154,7 @@ answer(struct rpc_call *call, enum lx_err err)
 {
         json_t *json;
 
-        if (err == LX_ERR_CORRUPT && call->why.text[0] == '\0')
+        if (err == LX_ERR_CORRUPT && call->why.text[0] == '\0' && call->rpc->options.db != NULL)
                 lld_damage(call->rpc->options.db, &call->why);
         if (err != LX_OK) {
                 call->rpc->errors++;
@@ -270,9 +270,10 @@ refuse(struct rpc_body *body, json_t *id, int code, const char *message)
 }
 
 static const struct rpc_row *
-find_row(const char *method)
+find_row(const struct rpc *rpc, const char *method)
 {
-        for (const struct rpc_row *row = rpc_rows(); row->name != NULL; row++)
+        for (const struct rpc_row *row = rpc->options.light != NULL ? rpc_light_rows() : rpc_rows(); row->name != NULL;
+             row++)
                 if (strcmp(row->name, method) == 0)
                         return row;
         return NULL;
@@ -292,7 +293,8 @@ run_call(struct rpc_body *body, const struct rpc_row *row, json_t *id, json_t *p
         call->result = json_object();
         if (json_is_true(json_object_get(params, "prove"))) {
                 call->proof = json_object();
-                (void)rpc_header_json(body->view, LEDGER_NOW, call->proof);
+                if (body->view != NULL)
+                        (void)rpc_header_json(body->view, LEDGER_NOW, call->proof);
         }
         body->rpc->calls++;
         body->pending++;
@@ -334,7 +336,7 @@ handle_call(struct rpc_body *body, json_t *request)
                 refuse(body, NULL, CODE_INVALID, "not a JSON-RPC 2.0 request");
                 return;
         }
-        row = find_row(method);
+        row = find_row(body->rpc, method);
         if (row == NULL) {
                 char text[128];
 
@@ -469,14 +471,14 @@ handle_body(struct rpc *rpc, struct io_http_request *req)
         json_error_t error;
         json_t *json;
 
-        if (rpc_quick_body(rpc, req, text))
+        if (rpc->options.ledger != NULL && rpc_quick_body(rpc, req, text))
                 return;
         json = is_too_deep(text)
             ? NULL : json_loadb((const char *)text.p, text.len, JSON_REJECT_DUPLICATES, &error);
         body = lx_alloc(sizeof(*body));
         body->rpc = rpc;
         body->req = req;
-        body->view = ledger_view_new(rpc->options.ledger);
+        body->view = rpc->options.ledger != NULL ? ledger_view_new(rpc->options.ledger) : NULL;
         body->pending = 1; /* this function: nothing answers before all calls have begun */
         body->batch = json_is_array(json);
         if (json == NULL)
@@ -529,7 +531,7 @@ rpc_handle(void *arg, struct io_http_request *req)
                         handle_body(rpc, req);
                 else
                         io_http_reply(req, 405, "application/json", no_method, sizeof(no_method) - 1);
-        } else if (!rpc_handle_path(rpc, req, path))
+        } else if (rpc->options.light != NULL ? !rpc_light_path(rpc, req, path) : !rpc_handle_path(rpc, req, path))
                 io_http_reply(req, 404, "application/json", no_path, sizeof(no_path) - 1);
 }
 

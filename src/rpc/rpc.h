@@ -9,6 +9,8 @@
 
 #include "io/http.h"
 #include "ledger/engine.h"
+#include "light/schedule.h"
+#include "llp/contact.h"
 #include "llp/core.h"
 #include "llp/swarm_io.h"
 
@@ -29,9 +31,20 @@ struct rpc_backup {
         void (*done)(struct rpc_backup *backup); /* on the loop */
 };
 
+/* What a light node answers from. */
+struct rpc_light {
+        struct light *light;
+        struct llp_contact *contact;
+        struct light_schedule schedule; /* no windows: always */
+        bool always;
+        struct lx_span genesis; /* canonical document */
+        const char *network;
+};
+
 struct rpc_options {
         struct io_loop *loop;
-        struct ledger *ledger;
+        struct ledger *ledger;        /* NULL: a light node */
+        const struct rpc_light *light; /* NULL: a full node */
         struct ledger_engine *engine; /* NULL: nothing is written here */
         struct llp_core *core;        /* NULL: no network */
         struct blob_store *blobs;

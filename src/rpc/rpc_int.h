@@ -77,6 +77,10 @@ struct rpc_row {
 
 /** The rows, NULL-named last. */
 const struct rpc_row *rpc_rows(void);
+/** Those of a light node. */
+const struct rpc_row *rpc_light_rows(void);
+/** Paths of a light node: /health, /ready; false: another one. */
+bool rpc_light_path(struct rpc *rpc, struct io_http_request *req, const char *path);
 /** End a call that was left for later, and free it. */
 void rpc_call_finish(struct rpc_call *call, enum lx_err err);
 

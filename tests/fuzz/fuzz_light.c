@@ -3,6 +3,7 @@
 #include "fuzz.h"
 
 #include "light/light.h"
+#include "light/schedule.h"
 
 static void
 fuzz_ask(const uint8_t *data, size_t size)
@@ -77,12 +78,25 @@ fuzz_replay(const uint8_t *data, size_t size)
         light_free(again);
 }
 
+static void
+fuzz_schedule(const uint8_t *data, size_t size)
+{
+        struct light_schedule schedule = {0};
+        struct lx_why why = {{0}};
+
+        if (light_schedule_read((const char *)data, size, &schedule, &why) == LX_OK)
+                for (size_t i = 0; i < schedule.count; i++)
+                        if (light_schedule_open(&schedule, schedule.windows[i].begin_ms) == NULL)
+                                abort();
+        light_schedule_clear(&schedule);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         if (size == 0)
                 return 0;
-        switch (data[0] % 4) {
+        switch (data[0] % 5) {
         case 0:
                 fuzz_ask(data + 1, size - 1);
                 break;
@@ -92,8 +106,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         case 2:
                 fuzz_state(data + 1, size - 1);
                 break;
-        default:
+        case 3:
                 fuzz_replay(data + 1, size - 1);
+                break;
+        default:
+                fuzz_schedule(data + 1, size - 1);
                 break;
         }
         return 0;

@@ -8,7 +8,9 @@
 #include "crypto/secret.h"
 #include "kit/chain.h"
 #include "light/answer.h"
+#include "light/schedule.h"
 #include "light/store.h"
+#include "light/watch.h"
 #include "merkle/proof.h"
 
 #include "unit.h"
@@ -515,12 +517,60 @@ START_TEST(a_long_log_is_written_anew)
 }
 END_TEST
 
+/* ---- what operators write ------------------------------------------------------------------------ */
+
+START_TEST(schedules)
+{
+        static const char good[] = "# passes\n2026-11-25T12:00:00Z 2026-11-25T12:08:00Z\n"
+                                   "  2026-11-25T10:00:00Z\t2026-11-25T10:08:00Z 60000 # low\n\n";
+        static const char *const bad[] = {"2026-11-25T12:00:00Z", "2026-11-25T12:00:00 2026-11-25T12:08:00Z",
+            "2026-02-30T12:00:00Z 2026-11-25T12:08:00Z", "2026-11-25T12:00:00Z 2026-11-25T12:00:00Z",
+            "2026-11-25T12:00:00Z 2026-11-25T12:08:00Z x", "2026-11-25T12:00:00Z 2026-11-25T12:08:00Z 5 6"};
+        struct light_schedule s;
+        struct lx_why why = {{0}};
+
+        ck_assert_int_eq(light_schedule_read(good, strlen(good), &s, &why), LX_OK);
+        ck_assert_uint_eq(s.count, 2);
+        ck_assert_uint_eq(s.windows[0].begin_ms, 1795600800000);
+        ck_assert_uint_eq(s.windows[0].bytes, 60000);
+        ck_assert_ptr_null(light_schedule_open(&s, 1795600799999));
+        ck_assert_ptr_eq(light_schedule_open(&s, 1795600800000), &s.windows[0]);
+        ck_assert_ptr_eq(light_schedule_next(&s, 1795600800000), &s.windows[1]);
+        ck_assert_ptr_null(light_schedule_open(&s, s.windows[0].end_ms));
+        ck_assert_ptr_null(light_schedule_next(&s, s.windows[1].begin_ms));
+        light_schedule_clear(&s);
+        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+                why.text[0] = '\0';
+                ck_assert_int_eq(light_schedule_read(bad[i], strlen(bad[i]), &s, &why), LX_ERR_USAGE);
+                ck_assert_ptr_nonnull(strstr(why.text, "line 1"));
+        }
+}
+END_TEST
+
+START_TEST(what_may_be_watched)
+{
+        struct light_entry a, b;
+        struct lx_why why = {{0}};
+        char hex[65];
+
+        lx_hex(unit_hash(4).b, 32, hex);
+        ck_assert_int_eq(light_watch_read(ops(), hex, &a, &why), LX_OK);
+        ck_assert_mem_eq(a.key, unit_hash(4).b, 32);
+        ck_assert_int_eq(light_watch_read(ops(), "station7", &a, &why), LX_OK);
+        ck_assert_uint_eq(a.key[0], SIGCHAIN_NAME);
+        ck_assert_int_eq(light_watch_read(ops(), "fd00:6c78::7", &b, &why), LX_OK);
+        ck_assert_uint_eq(b.key[0], SIGCHAIN_EID);
+        ck_assert_int_eq(light_watch_read(ops(), "not a name", &b, &why), LX_ERR_USAGE);
+        ck_assert_ptr_nonnull(strstr(why.text, "not a name"));
+}
+END_TEST
+
 int
 main(void)
 {
         const TTest *const cases[] = {questions_of_the_vectors, every_cut_of_a_question, parts, states,
             one_value_one_encoding, the_trusting_period_fails_safe, heights_never_go_back, a_history_that_goes_on,
-            power_fails_at_any_write, damage_is_told_from_a_torn_end, a_long_log_is_written_anew, NULL};
+            power_fails_at_any_write, damage_is_told_from_a_torn_end, a_long_log_is_written_anew, schedules, what_may_be_watched, NULL};
 
         if (lx_crypto_init() != LX_OK)
                 return 1;

@@ -1,0 +1,423 @@
+/* rpc/light.c - what a light node answers: from what it proved, with the age; it never guesses. */
+#include "config.h"
+#include "rpc/rpc_int.h"
+
+#include "base/clock.h"
+#include "crypto/hash.h"
+#include "ledger/genesis_json.h"
+#include "ledger/json.h"
+#include "ledger/register_json.h"
+#include "sigchain/object.h"
+#include "sigchain/standard.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#define STATIONS_MAX LIGHT_STATIONS_MAX
+
+static const struct lx_hash_ops *
+ops(void)
+{
+        return &lx_crypto_ops()->hash;
+}
+
+static const struct light *
+light_of(const struct rpc_call *call)
+{
+        return call->rpc->options.light->light;
+}
+
+static uint64_t
+now_of(const struct rpc_call *call)
+{
+        return light_now(light_of(call), lx_clock_walltime().ms);
+}
+
+static const char *
+state_name(enum light_state state)
+{
+        static const char *const names[] = {"new", "following", "expired", "forked"};
+
+        return names[state];
+}
+
+/* ---- the node ------------------------------------------------------------------------------------ */
+
+static enum lx_err
+light_status(struct rpc_call *call)
+{
+        const struct rpc_options *options = &call->rpc->options;
+        const struct light *light = light_of(call);
+        const struct ledger_header *header = light_header(light);
+        uint64_t now = now_of(call);
+        struct llp_contact_stats stats;
+        struct lx_why why = {{0}};
+        json_t *listening = json_array(), *reasons = json_array();
+
+        llp_contact_get_stats(options->light->contact, &stats);
+        light_explain(light, now, &why);
+        for (size_t i = 0; i < 4 && options->listening[i] != NULL; i++)
+                json_array_append_new(listening, json_string(options->listening[i]));
+        if (light_state(light, now) != LIGHT_FOLLOWING)
+                json_array_append_new(reasons, json_string(why.text));
+        rpc_set(call, "version", json_string(PACKAGE_VERSION));
+        rpc_set(call, "network", json_string(options->light->network));
+        rpc_set(call, "light", json_true());
+        rpc_set(call, "engine", json_string("light"));
+        rpc_set(call, "state", json_string(state_name(light_state(light, now))));
+        rpc_set(call, "explained", json_string(why.text));
+        rpc_set(call, "height", rpc_number(light_height(light)));
+        rpc_set(call, "hash", lx_json_hash(light_hash(light)));
+        rpc_set(call, "ready", json_boolean(json_array_size(reasons) == 0));
+        rpc_set(call, "reasons", reasons);
+        if (header != NULL) {
+                rpc_set(call, "chain_id", lx_json_hash(&header->chain_id));
+                rpc_set(call, "time", rpc_time(header->time_ms));
+                rpc_set(call, "age_ms", rpc_number(now > header->time_ms ? now - header->time_ms : 0));
+                rpc_set(call, "state_root", lx_json_hash(&header->state_root));
+        }
+        rpc_set(call, "watched", rpc_number(light_item_count(light)));
+        rpc_set(call, "never_proven", rpc_number(stats.never));
+        rpc_set(call, "stations", rpc_number(stats.up));
+        rpc_set(call, "listening", listening);
+        rpc_set(call, "datadir", json_string(options->datadir));
+        rpc_set(call, "uptime_ms", rpc_number(lx_clock_now_ms() - options->start_ms));
+        return LX_OK;
+}
+
+static enum lx_err
+light_genesis(struct rpc_call *call)
+{
+        struct lx_span bytes = call->rpc->options.light->genesis;
+        struct lx_buf text = {0};
+        struct lx_hash id;
+        enum lx_err err = ledger_genesis_to_json(bytes.p, bytes.len, &text, &call->why);
+
+        sigchain_chain_id(ops(), bytes.p, bytes.len, &id);
+        rpc_set(call, "chain_id", lx_json_hash(&id));
+        rpc_set(call, "document", json_loadb((const char *)text.p, text.len, 0, NULL));
+        rpc_set(call, "bytes", lx_json_hex(bytes.p, bytes.len));
+        lx_buf_clear(&text);
+        return err;
+}
+
+/* Header, certificate and set of a kept height into @out. */
+static enum lx_err
+set_head(struct rpc_call *call, uint64_t height, json_t *out)
+{
+        struct ledger_header header;
+        struct lx_span cert, set;
+        uint8_t bytes[LEDGER_HEADER_LEN];
+
+        if (!light_get_head(light_of(call), height, &header, &cert, &set)) {
+                lx_why_set(&call->why, "a light node keeps few headers, and not that of height %llu",
+                    (unsigned long long)height);
+                return LX_ERR_ABSENT;
+        }
+        ledger_header_encode(&header, bytes);
+        json_object_set_new(out, "header", lx_json_hex(bytes, sizeof(bytes)));
+        json_object_set_new(out, "cert", lx_json_hex(cert.p, cert.len));
+        json_object_set_new(out, "valset", lx_json_hex(set.p, set.len));
+        json_object_set_new(out, "light", json_true());
+        return LX_OK;
+}
+
+static enum lx_err
+light_chain_header(struct rpc_call *call)
+{
+        uint64_t height = rpc_has(call, "height") ? rpc_u64(call, "height") : light_height(light_of(call));
+        enum lx_err err = set_head(call, height, call->result);
+        struct ledger_header header;
+        struct lx_span cert, set;
+        struct lx_hash hash;
+
+        if (err != LX_OK || !light_get_head(light_of(call), height, &header, &cert, &set))
+                return err;
+        ledger_header_hash(ops(), &header, &hash);
+        rpc_set(call, "height", rpc_number(height));
+        rpc_set(call, "hash", lx_json_hash(&hash));
+        rpc_set(call, "time", rpc_time(header.time_ms));
+        return LX_OK;
+}
+
+/* ---- what is watched ----------------------------------------------------------------------------- */
+
+/* The proven item; else why it can't be answered. */
+static enum lx_err
+find_item(struct rpc_call *call, unsigned kind, const void *key, size_t len, const char *what,
+    const struct light_item **out_item)
+{
+        const struct light_item *item = light_find(light_of(call), kind, key, len);
+
+        if (item == NULL) {
+                lx_why_set(&call->why, "%s is not watched here, so this light node can't tell: restart it with "
+                    "--watch, and wait for a contact", what);
+                return LX_ERR_UNTRUSTED;
+        }
+        if (!item->proven) {
+                lx_why_set(&call->why, "%s is watched, and no station has proven it yet: wait for a contact "
+                    "(lx contact next)", what);
+                return LX_ERR_BUSY;
+        }
+        *out_item = item;
+        return LX_OK;
+}
+
+/* Height, age and proof of @item into the answer. */
+static enum lx_err
+set_proof(struct rpc_call *call, const struct light_item *item)
+{
+        struct ledger_header header;
+        struct lx_span cert, set;
+        uint64_t now = now_of(call);
+        enum lx_err err = LX_OK;
+
+        rpc_set(call, "light", json_true());
+        rpc_set(call, "exists", json_boolean(item->exists));
+        rpc_set(call, "height", rpc_number(item->height));
+        if (light_get_head(light_of(call), item->height, &header, &cert, &set))
+                rpc_set(call, "age", rpc_number(now > header.time_ms ? (now - header.time_ms) / 1000 : 0));
+        if (!json_is_true(json_object_get(call->params, "prove")))
+                return LX_OK;
+        if (call->proof == NULL)
+                call->proof = json_object();
+        err = set_head(call, item->height, call->proof);
+        if (err == LX_OK)
+                json_object_set_new(call->proof, "state", json_pack("[{s:i,s:o,s:o,s:o}]", "kind",
+                    (int)item->entry.kind, "key", lx_json_hex(item->entry.key, item->entry.key_len), "value",
+                    item->exists ? lx_json_hex(item->value.p, item->value.len) : json_null(), "path",
+                    lx_json_hex(item->proof.p, item->proof.len)));
+        return err;
+}
+
+/* @none: what to say when it is proven that there is none (with a proof that is an answer). */
+static enum lx_err
+set_register(struct rpc_call *call, const struct lx_hash *address, const char *what, const char *none)
+{
+        const struct light_item *item = NULL;
+        enum lx_err err = find_item(call, SIGCHAIN_KIND_REGISTER, address->b, LX_HASH_LEN, what, &item);
+
+        if (err == LX_OK)
+                err = set_proof(call, item);
+        if (err == LX_OK && item->exists)
+                err = rpc_register_json(address, lx_buf_span(&item->value), call->result);
+        if (err == LX_OK && !item->exists && call->proof == NULL) {
+                lx_why_set(&call->why, "%s (proven at height %llu)", none, (unsigned long long)item->height);
+                err = LX_ERR_ABSENT;
+        }
+        return err;
+}
+
+static enum lx_err
+light_register_get(struct rpc_call *call)
+{
+        struct lx_hash address = rpc_hash(call, "address");
+
+        rpc_set(call, "address", lx_json_hash(&address));
+        return set_register(call, &address, "this register", "there is no register at this address");
+}
+
+static enum lx_err
+light_name_resolve(struct rpc_call *call)
+{
+        const char *name = rpc_str(call, "name");
+        struct lx_hash address;
+        json_t *target;
+        enum lx_err err;
+
+        if (!sigchain_name_is_valid(LX_SPAN(name, strlen(name)))) {
+                lx_why_set(&call->why, "\"%.60s\" is no well-formed name", name);
+                return LX_ERR_RANGE;
+        }
+        sigchain_address(ops(), SIGCHAIN_NAME, name, strlen(name), &address);
+        rpc_set(call, "name", json_string(name));
+        rpc_set(call, "address", lx_json_hash(&address));
+        err = set_register(call, &address, "this name", "the name is not taken");
+        target = json_object_get(json_object_get(call->result, "fields"), "target");
+        rpc_set(call, "target", target != NULL ? json_incref(target) : json_null());
+        return err;
+}
+
+/* "A,B" of a register's rlocs field. */
+static json_t *
+rlocs_of(const struct sigchain_object *object)
+{
+        const struct sigchain_field *field = sigchain_object_find(object, "rlocs");
+        json_t *list = json_array();
+        struct lx_reader rd = {0};
+
+        if (field != NULL)
+                rd = lx_reader_init(field->bytes.p, field->bytes.len);
+        while (rd.left > 0 && rd.err == LX_OK) {
+                bool six = lx_read_u8(&rd) == 6;
+                struct lx_span addr = lx_read_span(&rd, six ? 16 : 4);
+                char text[64];
+
+                (void)lx_read_u16(&rd); /* priority, weight */
+                if (rd.err == LX_OK && inet_ntop(six ? AF_INET6 : AF_INET, addr.p, text, sizeof(text)) != NULL)
+                        json_array_append_new(list, json_string(text));
+        }
+        return list;
+}
+
+/* Where the ledger says that an EID is at home; where it moved since, a light node can't know. */
+static enum lx_err
+light_route_resolve(struct rpc_call *call)
+{
+        const char *text = rpc_str(call, "eid");
+        uint8_t key[20] = {0};
+        struct lx_hash address;
+        const struct light_item *item = NULL;
+        struct sigchain_object object;
+        struct sigchain_register reg;
+        const struct sigchain_field *ttl;
+        enum lx_err err;
+
+        if (inet_pton(AF_INET6, text, key + 4) != 1) {
+                lx_why_set(&call->why, "\"%.60s\" is no EID", text);
+                return LX_ERR_RANGE;
+        }
+        sigchain_address(ops(), SIGCHAIN_EID, key, sizeof(key), &address);
+        err = find_item(call, SIGCHAIN_KIND_REGISTER, address.b, LX_HASH_LEN, "this EID", &item);
+        if (err == LX_OK)
+                err = set_proof(call, item);
+        if (err != LX_OK)
+                return err;
+        rpc_set(call, "address", lx_json_hash(&address));
+        rpc_set(call, "prefix", json_sprintf("%s/128", text));
+        rpc_set(call, "eid", json_string(text));
+        rpc_set(call, "iid", rpc_number(0));
+        rpc_set(call, "sequence", rpc_number(0));
+        rpc_set(call, "source", json_string(item->exists ? "ledger" : "negative"));
+        if (!item->exists)
+                return LX_OK;
+        if (sigchain_register_decode(item->value.p, item->value.len, &reg) != LX_OK ||
+            sigchain_object_decode(reg.data, &object) != LX_OK)
+                return LX_ERR_CORRUPT;
+        ttl = sigchain_object_find(&object, "ttl");
+        rpc_set(call, "rlocs", rlocs_of(&object));
+        rpc_set(call, "ttl", rpc_number(ttl != NULL ? ttl->u64 * 60 : 0));
+        return LX_OK;
+}
+
+/* ---- contacts ------------------------------------------------------------------------------------ */
+
+static json_t *
+station_json(const struct light_station *s)
+{
+        char id[LX_HEX_LEN(LX_PUBKEY_LEN)];
+
+        lx_hex(s->id.b, LX_PUBKEY_LEN, id);
+        return json_pack("{s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "id", id, "verdict",
+            light_verdict_name(s->verdict), "reason", s->reason, "claimed", (json_int_t)s->claimed, "proven",
+            (json_int_t)s->proven, "behind", (json_int_t)s->behind, "contacts", (json_int_t)s->contacts, "bytes_in",
+            (json_int_t)s->bytes_in, "bytes_out", (json_int_t)s->bytes_out, "last",
+            s->last_ms > 0 ? rpc_time(s->last_ms) : json_null());
+}
+
+static enum lx_err
+light_contact_list(struct rpc_call *call)
+{
+        const struct light_station *stations[STATIONS_MAX];
+        size_t count = light_stations(light_of(call), stations, STATIONS_MAX);
+        json_t *list = json_array(), *evidence = json_array();
+
+        for (size_t i = 0; i < count; i++)
+                json_array_append_new(list, station_json(stations[i]));
+        for (size_t i = 0; i < light_evidence_count(light_of(call)); i++) {
+                const struct light_evidence *e = light_evidence(light_of(call), i);
+
+                json_array_append_new(evidence, json_pack("{s:I,s:s,s:[oo],s:[oo],s:[oo]}", "height",
+                    (json_int_t)e->height, "signed_both", e->names, "hashes", lx_json_hash(&e->hash[0]),
+                    lx_json_hash(&e->hash[1]), "headers", lx_json_hex(e->header[0].p, e->header[0].len),
+                    lx_json_hex(e->header[1].p, e->header[1].len), "certs",
+                    lx_json_hex(e->cert[0].p, e->cert[0].len), lx_json_hex(e->cert[1].p, e->cert[1].len)));
+        }
+        rpc_set(call, "stations", list);
+        rpc_set(call, "evidence", evidence);
+        return LX_OK;
+}
+
+static void
+add_window(json_t *out, const char *name, const struct light_window *w)
+{
+        json_object_set_new(out, name, w == NULL ? json_null() : json_pack("{s:o,s:o,s:I}", "begin",
+            rpc_time(w->begin_ms), "end", rpc_time(w->end_ms), "bytes", (json_int_t)w->bytes));
+}
+
+static enum lx_err
+light_contact_next(struct rpc_call *call)
+{
+        const struct rpc_light *light = call->rpc->options.light;
+        uint64_t now = lx_clock_walltime().ms;
+        struct llp_contact_stats stats;
+        json_t *missing = json_array();
+
+        llp_contact_get_stats(light->contact, &stats);
+        rpc_set(call, "always", json_boolean(light->always));
+        add_window(call->result, "open", light_schedule_open(&light->schedule, now));
+        add_window(call->result, "next", light_schedule_next(&light->schedule, now));
+        if (stats.wants_anchor)
+                json_array_append_new(missing, json_string("the trusted header"));
+        if (stats.wants_set)
+                json_array_append_new(missing, json_string("a validator set"));
+        if (stats.never > 0)
+                json_array_append_new(missing, json_sprintf("%zu that were never proven", stats.never));
+        if (stats.stale > 0)
+                json_array_append_new(missing, json_sprintf("%zu with proofs older than the tip", stats.stale));
+        if (stats.wants_path)
+                json_array_append_new(missing, json_string("the proof that the history goes on"));
+        rpc_set(call, "stations", rpc_number(stats.up));
+        rpc_set(call, "bytes_in", rpc_number(stats.bytes_in));
+        rpc_set(call, "bytes_out", rpc_number(stats.bytes_out));
+        rpc_set(call, "wasted", rpc_number(stats.wasted));
+        rpc_set(call, "over_budget", json_boolean(stats.over_budget));
+        rpc_set(call, "missing", missing);
+        return LX_OK;
+}
+
+/* ---- table --------------------------------------------------------------------------------------- */
+
+static const struct rpc_row ROWS[] = {
+    {"node.status", light_status, "", "version network chain_id height hash time age_ms",
+        "The node at a glance: what it trusts, how old that is, what is missing."},
+    {"node.stop", rpc_node_stop, "", "stopping", "Stop the node cleanly."},
+    {"node.log", rpc_node_log, "spec:str", "spec", "Set the log level: LEVEL or LEVEL:CATEGORY."},
+    {"chain.genesis", light_genesis, "", "chain_id document bytes", "The genesis document."},
+    {"chain.header", light_chain_header, "height:u64? hash:hash?", "height hash time header cert valset",
+        "The newest header, or one that is kept."},
+    {"register.get", light_register_get, "address:hash prove:bool?",
+        "address type standard owner created modified pending data fields height age",
+        "A register that is watched, as of the height it was proven at."},
+    {"name.resolve", light_name_resolve, "name:str prove:bool?", "name address target owner height age",
+        "Where a name that is watched points to."},
+    {"route.resolve", light_route_resolve, "eid:str iid:u64? prove:bool?", "prefix iid source rlocs ttl eid height age",
+        "The home of an EID that is watched."},
+    {"contact.list", light_contact_list, "", "stations evidence", "Whom it met, and what they turned out to be."},
+    {"contact.next", light_contact_next, "", "always open next missing",
+        "When the next contact is, and what is still missing."},
+    {NULL, NULL, NULL, NULL, NULL}};
+
+const struct rpc_row *
+rpc_light_rows(void)
+{
+        return ROWS;
+}
+
+bool
+rpc_light_path(struct rpc *rpc, struct io_http_request *req, const char *path)
+{
+        const struct light *light = rpc->options.light->light;
+        struct lx_why why = {{0}};
+        bool ready = light_state(light, lx_clock_walltime().ms) == LIGHT_FOLLOWING;
+
+        if (strcmp(path, "/health") == 0) {
+                io_http_reply(req, 200, "text/plain", "ok\n", 3);
+                return true;
+        }
+        if (strcmp(path, "/ready") != 0)
+                return false;
+        light_explain(light, lx_clock_walltime().ms, &why);
+        io_http_reply(req, ready ? 200 : 503, "text/plain", why.text, strlen(why.text));
+        return true;
+}

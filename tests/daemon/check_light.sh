@@ -1,0 +1,97 @@
+#!/bin/bash
+# A light node beside a full one: it follows from a trusted header, proves what it watches, answers alone with the
+# age when the station is gone and after kill -9, refuses to guess, and keeps to its schedule.
+set -eu
+. "${LX_SRCDIR:-.}/tests/daemon/lib.sh"
+light=$work/l
+lightpid=
+
+on_light() { "$build/lx" --datadir "$light" "$@"; }
+
+# start_light ARGS...: start it and wait until it answers.
+start_light() {
+        "$build/lxnoded" --light --datadir "$light" --rpc-listen none --genesis "$dir/genesis.json" "$@" \
+            >>"$work/light.log" 2>&1 &
+        lightpid=$!
+        helpers=$lightpid
+        until on_light status >/dev/null 2>&1; do
+                kill -0 "$lightpid" 2>/dev/null || { cat "$work/light.log" >&2; fail "the light node did not start"; }
+        done
+}
+
+kill_light() { kill -9 "$lightpid"; wait "$lightpid" 2>/dev/null || true; lightpid=; helpers=; }
+
+# until_light COMMAND...: wait until it holds (a minute at most).
+until_light() {
+        for _ in $(seq 600); do
+                if "$@" >/dev/null 2>&1; then return 0; fi
+                sleep 0.1
+        done
+        cat "$work/light.log" >&2
+        on_light contact next >&2 || true
+        on_light contact list >&2 || true
+        fail "never: $*"
+}
+
+field() { sed -n "s/.*\"$1\":\"\{0,1\}\([^\",}]*\).*/\1/p"; }
+
+start --listen 127.0.0.1:0
+"$build/lx" --datadir "$dir" --yes keygen device "$work/dev.key" >/dev/null
+owner() { "$build/lx" --datadir "$dir" --key-file "$work/dev.key" "$@"; }
+owner profile create dev >/dev/null 2>&1 || true
+owner --json register create --kind raw --data "first" >"$work/created" || fail "no register: $(cat "$work/created")"
+address=$(field address <"$work/created")
+other=$(owner --json register create --kind raw --data "unwatched" | field address)
+owner name claim beacon --target "$address" >/dev/null || fail "no name"
+port=$("$build/lx" --datadir "$dir" --json peer list | field listen); port=${port##*:}
+id=$("$build/lx" --datadir "$dir" --json peer list | field id)
+trusted=$("$build/lx" --datadir "$dir" --json chain header 1 | field hash)
+[ -n "$address" ] && [ -n "$port" ] && [ -n "$id" ] && [ -n "$trusted" ] || fail "no facts: $address $port $id $trusted"
+
+# Bad options are told with what to do.
+for bad in "--trust 5" "--watch no:such:thing" "--contact /nowhere"; do
+        # shellcheck disable=SC2086 # words on purpose
+        if "$build/lxnoded" --light --datadir "$light" --genesis "$dir/genesis.json" $bad --check-config \
+            >"$work/out" 2>&1; then fail "accepted $bad"; fi
+        grep -q -- "${bad%% *}" "$work/out" || fail "$bad: $(cat "$work/out")"
+done
+
+start_light --trust "1:$trusted" --watch "$address" --watch beacon --peer "$id@127.0.0.1:$port"
+until_light on_light register get "$address"
+on_light register get "$address" | grep -q "as of     height" || fail "no age is shown"
+until_light on_light name resolve beacon
+# A change comes with the next contact.
+kill_light
+owner register write "$address" --data "second" >/dev/null
+start_light --watch "$address" --watch beacon --peer "$id@127.0.0.1:$port"
+until_light sh -c "'$build/lx' --datadir '$light' register get '$address' | grep -q 7365636f6e64"
+on_light contact list | grep -q "honest" || fail "the station is not honest: $(on_light contact list)"
+until_light sh -c "'$build/lx' --datadir '$light' contact next | grep -q 'missing    nothing'"
+# Proven by the user's own trust.
+on_light trust set "1:$trusted" >/dev/null 2>&1 || on_light trust set "$dir/genesis.json" >/dev/null
+on_light --verify register get "$address" | grep -q 7365636f6e64 || fail "--verify"
+on_light --verify name resolve beacon >/dev/null || fail "--verify of a name"
+
+# Alone: the station goes away, the light node is killed, and answers all the same.
+stop
+kill_light
+start_light --watch "$address" --watch beacon
+on_light --verify register get "$address" >"$work/out" || fail "nothing offline: $(cat "$work/out")"
+grep -q 7365636f6e64 "$work/out" || fail "another value offline"
+got=0; on_light register get "$other" >"$work/out" 2>&1 || got=$?
+[ "$got" = 4 ] && grep -q "not watched" "$work/out" || fail "it guessed: $got $(cat "$work/out")"
+# Another trusted header of a height it has: refused.
+kill_light
+if "$build/lxnoded" --light --datadir "$light" --rpc-listen none --trust "1:$(printf '%064d' 7)" >"$work/out" 2>&1; then
+        fail "another header of a known height was taken"
+fi
+# A second one on the same directory, a schedule without a contact now.
+echo "2020-01-01T00:00:00Z 2020-01-01T00:08:00Z 60000 # over" >"$work/schedule"
+echo "2099-01-01T00:00:00Z 2099-01-01T00:08:00Z" >>"$work/schedule"
+start_light --watch "$address" --contact "$work/schedule" --peer "$id@127.0.0.1:$port"
+if "$build/lxnoded" --light --datadir "$light" --rpc-listen none >"$work/out" 2>&1; then fail "two on one directory"; fi
+grep -q "in use" "$work/out" || fail "$(cat "$work/out")"
+on_light contact next | grep -q "next       2099-01-01T00:00:00.000Z" || fail "$(on_light contact next)"
+on_light stop >/dev/null
+wait "$lightpid" || fail "the light node did not stop cleanly"
+helpers=
