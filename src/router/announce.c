@@ -10,6 +10,8 @@
 #define RETRY_MS 250
 #define RETRY_MAX_MS 8000
 #define KEEP_OPEN_MS 25000 /* a NAT forgets a flow of UDP after 30 s and more */
+#define EXTRA_MS 600000  /* a relay that is no placed node is kept so long after it was needed */
+#define RENEW_AGAIN_MS 60000
 #define UNOWNED_MS 15000 /* until the ledger is asked again whether an EID is ours */
 
 const struct announced *
@@ -112,30 +114,86 @@ same_node(const struct router_node *a, const struct router_node *b)
         return lx_hash_eq(&a->key, &b->key) && router_addr_eq(&a->at.addr, &b->at.addr) && a->at.port == b->at.port;
 }
 
-/* The nodes that serve @a now. One that did before keeps its cookie, and with @same_claim all it knows. */
+/* What is known of a node stays when it keeps its place: the cookie, and with @same_claim everything. */
+static void
+put_place(struct announced *a, const struct announcement *fresh, const struct announcement *old, size_t old_count,
+    bool same_claim)
+{
+        struct announcement *p = &a->place[a->place_count++];
+
+        *p = *fresh;
+        for (size_t j = 0; j < old_count; j++) {
+                if (!same_node(&old[j].node, &fresh->node))
+                        continue;
+                if (same_claim)
+                        *p = old[j];
+                p->extra = fresh->extra;
+                p->has_cookie = old[j].has_cookie;
+                memcpy(p->cookie, old[j].cookie, sizeof(p->cookie));
+                /* until it answers: a relay goes on relaying */
+                p->hidden = old[j].hidden;
+                p->has_token = old[j].has_token;
+                p->attached = old[j].attached;
+                memcpy(p->token, old[j].token, sizeof(p->token));
+        }
+}
+
+/* The nodes that serve @a now, and those through which peers are reached. */
 static void
 place_claim(struct router *r, struct announced *a, bool same_claim)
 {
         struct router_node nodes[ROUTER_NODES_MAX];
-        struct announcement old[ROUTER_PLACES];
+        struct announcement old[PLACES_MAX];
         size_t count = r->options.ledger.nodes(r->options.ledger.arg, nodes, ROUTER_NODES_MAX), had = a->place_count;
 
         memcpy(old, a->place, sizeof(old));
         router_place(&a->reg, nodes, count);
-        a->place_count = count < ROUTER_PLACES ? count : ROUTER_PLACES;
-        for (size_t i = 0; i < a->place_count; i++) {
-                struct announcement *p = &a->place[i];
+        a->place_count = 0;
+        for (size_t i = 0; i < count && i < ROUTER_PLACES; i++)
+                put_place(a, &(struct announcement){.node = nodes[i], .next_ms = r->now_ms}, old, had, same_claim);
+        for (size_t i = 0; i < had; i++) {
+                bool placed = false;
 
-                *p = (struct announcement){.node = nodes[i], .next_ms = r->now_ms};
-                for (size_t j = 0; j < had; j++) {
-                        if (!same_node(&old[j].node, &nodes[i]))
-                                continue;
-                        if (same_claim)
-                                *p = old[j];
-                        p->has_cookie = old[j].has_cookie;
-                        memcpy(p->cookie, old[j].cookie, sizeof(p->cookie));
-                }
+                for (size_t j = 0; j < a->place_count; j++)
+                        placed |= router_addr_eq(&a->place[j].node.at.addr, &old[i].node.at.addr);
+                if (old[i].extra && !placed && old[i].until_ms > r->now_ms && a->place_count < PLACES_MAX)
+                        put_place(a, &(struct announcement){.node = old[i].node, .next_ms = r->now_ms, .extra = true,
+                            .until_ms = old[i].until_ms}, old, had, same_claim);
         }
+}
+
+void
+announce_also(struct router *r, uint8_t identity, const struct router_at *at)
+{
+        struct announced *a = &r->announced[identity];
+        struct announcement *p = NULL;
+
+        for (size_t i = 0; i < a->place_count; i++) {
+                if (router_addr_eq(&a->place[i].node.at.addr, &at->addr)) {
+                        a->place[i].until_ms = r->now_ms + EXTRA_MS;
+                        return;
+                }
+                if (a->place[i].extra && (p == NULL || a->place[i].until_ms < p->until_ms))
+                        p = &a->place[i];
+        }
+        if (a->place_count < PLACES_MAX)
+                p = &a->place[a->place_count++];
+        if (p == NULL || !a->owned)
+                return;
+        *p = (struct announcement){
+            .node.at = *at, .next_ms = r->now_ms, .extra = true, .until_ms = r->now_ms + EXTRA_MS};
+        router_wish(r, r->now_ms);
+}
+
+bool
+announce_hidden(const struct router *r, uint8_t identity)
+{
+        const struct announced *a = &r->announced[identity];
+
+        for (size_t i = 0; identity < r->announced_count && i < a->place_count; i++)
+                if (a->place[i].hidden)
+                        return true;
+        return false;
 }
 
 static void
@@ -227,6 +285,11 @@ send_register(struct router *r, struct announced *a, struct announcement *p)
         p->next_ms = r->now_ms + (wait < RETRY_MAX_MS ? wait : RETRY_MAX_MS);
         if (p->tries < 10)
                 p->tries++;
+        /* our NAT may show us at another address now, where the same record does not count: a new one does */
+        if (p->hidden && p->tries == 4 && r->now_ms - a->renewed_ms > RENEW_AGAIN_MS) {
+                a->renewed_ms = a->renew_ms = r->now_ms;
+                router_wish(r, r->now_ms);
+        }
         router_send_control(r, &p->node.at, &wr);
 }
 
@@ -248,6 +311,11 @@ announce_tick(struct router *r)
                         if (p->next_ms <= r->now_ms)
                                 send_register(r, a, p);
                         router_wish(r, p->next_ms);
+                        if (i < r->options.identity_count && p->has_token && p->attach_due) {
+                                if (p->attach_ms <= r->now_ms)
+                                        relay_attach(r, &a->eid, p);
+                                router_wish(r, p->attach_ms);
+                        }
                 }
         }
 }
@@ -263,7 +331,7 @@ take_confirmation(struct router *r, const struct router_map_register *m)
 
                         if (p->nonce != m->nonce || m->nonce == 0)
                                 continue;
-                        if (m->alg == ROUTER_ALG_COOKIE && m->auth.len == sizeof(p->cookie)) {
+                        if (m->alg == ROUTER_ALG_COOKIE && m->key_id == 0 && m->auth.len == sizeof(p->cookie)) {
                                 memcpy(p->cookie, m->auth.p, sizeof(p->cookie));
                                 p->has_cookie = true;
                                 p->tries = 0;
@@ -272,6 +340,16 @@ take_confirmation(struct router *r, const struct router_map_register *m)
                         } else {
                                 p->acked = true;
                                 p->hidden = m->key_id == 1;
+                                p->has_token = p->hidden && m->alg == ROUTER_ALG_COOKIE &&
+                                               m->auth.len == sizeof(p->token);
+                                p->attached &= p->has_token;
+                                p->attach_due = p->has_token;
+                                p->attach_tries = 0;
+                                p->attach_ms = r->now_ms;
+                                if (p->has_token) {
+                                        memcpy(p->token, m->auth.p, sizeof(p->token));
+                                        router_wish(r, r->now_ms);
+                                }
                                 p->next_ms = r->now_ms + KEEP_OPEN_MS;
                                 p->tries = 0;
                                 if (p->hidden)

@@ -79,6 +79,13 @@ route_sealed(struct router *r, struct mapping *m, struct router_route *out)
         out->session = s;
         out->to = p->data;
         out->overhead = ROUTER_FRAME_OVERHEAD;
+        if (p->data.addr.family == VIA) {
+                uint8_t head[RELAY_HEAD];
+
+                out->via = p->data;
+                out->to = relay_head(r, &p->data, head);
+                out->overhead += RELAY_HEAD;
+        }
         return ROUTER_SEND;
 }
 
@@ -198,6 +205,12 @@ router_route_wrap(struct router *router, const struct router_route *route, const
 
         COUNT(router, encapsulated);
         router->count.encapsulated_bytes += len;
+        if (route->via.addr.family == VIA) {
+                (void)relay_head(router, &route->via, out);
+                len = router_session_seal(route->session, route->iid, bytes, len, out + RELAY_HEAD);
+                router_mtu_sent(&router->mtu, &route->to.addr, out + RELAY_HEAD, len);
+                return len + RELAY_HEAD;
+        }
         if (route->session != NULL) {
                 len = router_session_seal(route->session, route->iid, bytes, len, out);
         } else {
@@ -360,6 +373,8 @@ router_data_input(struct router *router, uint64_t now_ms, const struct router_at
         router->now_ms = now_ms;
         if (len < PLAIN_OVERHEAD)
                 COUNT(router, drop_malformed);
+        else if ((frame[0] & 3) == 3)
+                relay_input(router, from, frame, len);
         else if ((frame[0] & 3) != 0)
                 peer_frame(router, from, frame, len, tos, ttl);
         else

@@ -498,8 +498,10 @@ resolve_reply(struct router *r, const struct router_at *from, const uint8_t *byt
                 }
                 if (!router_eid_contains(&claim.record.eid, asked))
                         COUNT(r, refused_owner);
-                else if (resolve_check(r, &claim, &owner) && says_of(r, &owner, asked))
+                else if (resolve_check(r, &claim, &owner) && says_of(r, &owner, asked)) {
                         resolve_learn(r, &claim, &owner);
+                        relay_hint(r, from, &record, &owner);
+                }
                 return;
         }
         if (rd.err != LX_OK)

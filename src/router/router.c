@@ -84,13 +84,6 @@ router_cookie_ok(struct router *r, const struct router_at *from, const uint8_t *
         return false;
 }
 
-void
-router_send_control(struct router *r, const struct router_at *to, struct lx_writer *wr)
-{
-        lx_assert(lx_writer_end(wr) == LX_OK);
-        r->options.send(r->options.arg, false, to, wr->p, wr->len, 0xc0);
-}
-
 /* ---- packets that wait -------------------------------------------------------------------------- */
 
 void
@@ -231,6 +224,10 @@ void
 router_too_big(struct router *router, uint64_t now_ms, const struct router_addr *rloc, unsigned mtu,
     const uint8_t *quote, size_t len, bool local)
 {
+        if (len > RELAY_HEAD && (quote[0] & 3) == 3) { /* anybody can guess what stands before what is relayed */
+                quote += RELAY_HEAD;
+                len -= RELAY_HEAD;
+        }
         if (router_mtu_lower(&router->mtu, now_ms, rloc, mtu, quote, len, local))
                 COUNT(router, path_mtu);
         else if (!local)

@@ -109,6 +109,8 @@ struct router_options {
         X(handshakes_done, "sessions made")                                                        \
         X(moves, "peers that changed their RLOC")                                                  \
         X(failovers, "paths given up for another RLOC")                                            \
+        X(relayed, "messages passed on between sites behind NATs")                                 \
+        X(relayed_in, "peers first reached through a relay")                                       \
         X(taken_back, "mappings and registrations whose register has changed")                     \
         X(drop_malformed, "messages and packets that are none")                                    \
         X(drop_no_owner, "packets to addresses that nobody owns")                                  \
@@ -138,6 +140,7 @@ struct router_options {
         X(refused_amplify, "questions smaller than their answer")                                  \
         X(refused_icmp, "ICMP messages about nothing that we sent")                                \
         X(refused_rate, "messages above a rate limit")                                             \
+        X(refused_relay, "relayed messages from or for nobody who asked for it")                   \
         X(refused_handshake, "handshakes that are forged, old or not for us")                      \
         X(refused_full, "what found a table full")
 
@@ -167,6 +170,7 @@ struct router_route {
         unsigned overhead;           /* bytes that wrap adds */
         unsigned mtu;                /* bytes of an inner packet that wrap takes */
         struct router_session *session; /* NULL: plain */
+        struct router_at via;        /* internal: through a relay */
         void *wait;                  /* internal */
 };
 

@@ -1,8 +1,9 @@
 /*
  * router/router_int.h - the machine's tables, shared by its parts:
  *   router.c    life, time, lists      resolve.c  mappings, Map-Request and Map-Reply
- *   server.c    map-server             peer.c     handshakes, sessions, paths
+ *   server.c    map-server             peer.c     sessions, frames, paths
  *   announce.c  our registrations      data.c     packets
+ *   shake.c     handshakes             relay.c    through nodes in between, both sides of it
  */
 #ifndef LX_ROUTER_ROUTER_INT_H
 #define LX_ROUTER_ROUTER_INT_H
@@ -60,6 +61,13 @@ struct mapping {
         uint32_t next_free;
 };
 
+/*
+ * An address of this family is a way through a relay: .b is the EID of the peer, the port our identity (high byte)
+ * and the relay's place in router.relay (low byte).
+ */
+#define VIA 7
+#define RELAYS_MAX 64
+
 struct peer {
         bool used;
         uint8_t identity;           /* ours */
@@ -70,6 +78,8 @@ struct peer {
         uint8_t rloc_count, rloc_now;
         struct path rloc[PATHS_MAX];
         struct router_at data;      /* where its frames go */
+        struct router_at via;       /* a way through a relay, after all RLOCs; family 0: none */
+        uint64_t direct_ms;         /* when a direct path was tried last, while the relay's was in use */
         struct router_session *now, *before, *unproven;
         uint64_t counter;           /* highest that its handshakes had, plus one */
         /* handshake under way as initiator */
@@ -103,6 +113,9 @@ struct registration {
         uint64_t block;             /* as of which it was checked against the ledger */
         struct router_at from;      /* where the registration came from */
         bool hidden;                /* that is none of its RLOCs: it is behind a NAT */
+        uint64_t heard_ms;          /* last registration from there */
+        struct router_at data;      /* where frames for it are relayed to; family 0: nowhere */
+        uint64_t data_ms;           /* when it said so last */
         uint16_t len;
         uint8_t bytes[REGISTERED_MAX]; /* the record, as it came */
 };
@@ -115,6 +128,9 @@ struct subscriber {
         unsigned unacked;
 };
 
+#define EXTRA_MAX 3
+#define PLACES_MAX (ROUTER_PLACES + EXTRA_MAX)
+
 /* One EID of ours at one of its nodes. */
 struct announcement {
         struct router_node node;
@@ -123,6 +139,14 @@ struct announcement {
         bool acked, has_cookie;
         bool hidden;                /* it sees us behind a NAT: keep the way open */
         uint8_t cookie[16];
+        /* as our relay */
+        bool has_token, attached;   /* attached: it has confirmed it once */
+        bool attach_due;            /* it is asked until it confirms */
+        uint8_t token[16];
+        uint64_t attach_ms;         /* when it is asked (again) to relay to us */
+        unsigned attach_tries;
+        bool extra;                 /* it is none of the placed nodes: a peer is reached through it */
+        uint64_t until_ms;          /* of an extra one */
 };
 
 struct announced {
@@ -134,8 +158,8 @@ struct announced {
         struct router_addr ours_ok; /* of a prefix: the last address that the register covers */
         uint64_t ours_block;
         size_t place_count;
-        struct announcement place[ROUTER_PLACES];
-        uint64_t renew_ms;
+        struct announcement place[PLACES_MAX];
+        uint64_t renew_ms, renewed_ms;
 };
 
 /* A token bucket. */
@@ -154,6 +178,10 @@ struct router {
         struct lx_pubkey sign_pub[ROUTER_IDENTITIES_MAX];
         struct router_counters count;
         struct router_mtu mtu;
+        /* relay.c */
+        struct router_addr relay[RELAYS_MAX];
+        unsigned relay_count, relay_next;
+        struct bucket relay_bucket;
         /* resolve.c */
         struct router_cache *cache;
         struct mapping *mapping;
@@ -245,6 +273,16 @@ struct router_session *peer_session(struct router *r, struct peer *p);
 void peer_frame(struct router *r, const struct router_at *from, uint8_t *frame, size_t len, uint8_t tos,
     int ttl);
 void peer_moved(struct router *r);
+struct router_at peer_data_at(const struct path *rloc);
+bool peer_enter_session(struct router *r, struct peer *p, struct router_session *s, uint32_t index);
+void peer_drop_session(struct router *r, struct router_session **session);
+uint32_t peer_new_index(struct router *r);
+/** A new session: the one before it stays for what is under way. */
+void peer_promote(struct router *r, struct peer *p, struct router_session *s);
+/** Send an empty frame, or one for the router (first nibble 0), to where the peer is. */
+void peer_send_inside(struct router *r, struct peer *p, const uint8_t *inside, size_t len);
+/** What waited for a session goes. */
+void peer_flush(struct router *r, struct peer *p);
 void peer_tick(struct router *r);
 void peer_free_all(struct router *r);
 
@@ -263,6 +301,29 @@ bool announce_speaks_for(struct router *r, uint32_t iid, const struct router_add
 void announce_new_block(struct router *r);
 /** Our prefixes are now those of the options. */
 void announce_set_prefixes(struct router *r);
+
+/** Register identity @identity also at @at, because a peer is reached through it. */
+void announce_also(struct router *r, uint8_t identity, const struct router_at *at);
+/** Whether a map-server sees @identity behind a NAT. */
+bool announce_hidden(const struct router *r, uint8_t identity);
+
+/* relay.c */
+#define RELAY_HEAD 40 /* bytes before what is relayed */
+/** A frame to @to, which may be a way through a relay. */
+void relay_send(struct router *r, const struct router_at *to, const uint8_t *bytes, size_t len, uint8_t tos);
+/** Write the head for a frame to @via into @out; where it goes. */
+struct router_at relay_head(const struct router *r, const struct router_at *via, uint8_t out[RELAY_HEAD]);
+/** A relayed message, or one about relaying, came to the data port. Unauthenticated. */
+void relay_input(struct router *r, const struct router_at *from, uint8_t *frame, size_t len);
+/** Ask @p to relay frames for @eid to where this comes from. */
+void relay_attach(struct router *r, const struct router_eid *eid, struct announcement *p);
+/** The token that shows that who has it registered @eid here, as of @ago minutes ago. */
+void relay_token(struct router *r, const struct router_eid *eid, unsigned ago, uint8_t out[16]);
+/** A map-server's record says that its site is reached through it. */
+void relay_hint(struct router *r, const struct router_at *from, const struct router_record *record,
+    const struct router_owner *owner);
+/** The record of @g, with a word that it is reached through us. */
+void relay_write(struct lx_writer *wr, const struct registration *g);
 
 /* data.c */
 void data_flush(struct router *r, struct queue *q);

@@ -13,6 +13,7 @@
 #define NEGATIVE_TTL_MIN 1
 #define SUBSCRIBED_MS 3600000
 #define NOTIFY_TRIES 3
+#define UNHEARD_MS 60000      /* a site behind a NAT is heard every 25 s */
 #define RECHECK_EACH 256      /* registrations looked at again in one tick */
 
 /* ---- the table ----------------------------------------------------------------------------------- */
@@ -262,6 +263,18 @@ is_hidden(const struct router_signed *claim, const struct router_at *from)
         return true;
 }
 
+/*
+ * Whether the same record may come from @from. Anybody who asked for it has it: a site that is seen at one of its
+ * RLOCs, or whose way through its NAT is kept open, does not move by it. It signs a new one when it is not confirmed.
+ */
+static bool
+may_be_again(const struct router *r, const struct registration *old, const struct router_at *from, bool hidden)
+{
+        if (router_addr_eq(&old->from.addr, &from->addr) && old->from.port == from->port)
+                return true;
+        return !hidden || (old->hidden && r->now_ms - old->heard_ms > UNHEARD_MS);
+}
+
 static bool
 take_signed(struct router *r, const struct router_at *from, const struct router_record *record,
     struct lx_span bytes, bool *out_hidden)
@@ -286,8 +299,13 @@ take_signed(struct router *r, const struct router_at *from, const struct router_
         *out_hidden = is_hidden(&claim, from);
         if (old != NULL && old->site < 0 && old->expires_ms > r->now_ms && old->len == bytes.len &&
             memcmp(old->bytes, bytes.p, bytes.len) == 0) { /* public */
+                if (!may_be_again(r, old, from, *out_hidden)) {
+                        COUNT(r, refused_stale);
+                        return false;
+                }
                 old->from = *from;
                 old->hidden = *out_hidden;
+                old->heard_ms = r->now_ms;
                 return true;
         }
         if (!resolve_check(r, &claim, &owner))
@@ -297,6 +315,7 @@ take_signed(struct router *r, const struct router_at *from, const struct router_
         if (kept && (old = exactly(r, &claim.record.eid)) != NULL) {
                 old->from = *from;
                 old->hidden = *out_hidden;
+                old->heard_ms = r->now_ms;
                 old->key = owner.key;
                 old->block = r->block;
         }
@@ -369,9 +388,9 @@ take_site(struct router *r, int number, const struct router_map_register *m,
 
 static void
 confirm(struct router *r, const struct router_at *from, const struct router_map_register *m, int site,
-    bool hidden, struct lx_span records)
+    bool hidden, const struct router_eid *eid, struct lx_span records)
 {
-        uint8_t bytes[ROUTER_MESSAGE_MAX], mac[32] = {0};
+        uint8_t bytes[ROUTER_MESSAGE_MAX], mac[32] = {0}, token[16];
         struct lx_writer wr = lx_writer_init(bytes, sizeof(bytes));
         struct router_map_register answer = {.type = ROUTER_MAP_NOTIFY, .nonce = m->nonce,
             .key_id = site >= 0 ? m->key_id : hidden, .record_count = site >= 0 ? m->record_count : 0};
@@ -380,6 +399,11 @@ confirm(struct router *r, const struct router_at *from, const struct router_map_
         if (site >= 0) {
                 answer.alg = m->alg;
                 answer.auth = LX_SPAN(mac, m->auth.len);
+        }
+        if (site < 0 && hidden && eid != NULL) {
+                relay_token(r, eid, 0, token);
+                answer.alg = ROUTER_ALG_COOKIE;
+                answer.auth = LX_SPAN(token, sizeof(token));
         }
         router_map_register_encode(&answer, &wr, &offset);
         if (site >= 0) {
@@ -436,7 +460,7 @@ server_register(struct router *r, const struct router_at *from, const uint8_t *b
                 all &= site < 0 ? take_signed(r, from, &record, one, &hidden) : take_site(r, site, &m, &record, one);
         }
         if (all && m.want_notify)
-                confirm(r, from, &m, site, hidden, records);
+                confirm(r, from, &m, site, hidden, m.record_count == 1 ? &record.eid : NULL, records);
 }
 
 /* ---- answering ----------------------------------------------------------------------------------- */
@@ -468,7 +492,7 @@ write_answer(struct router *r, const struct router_eid *asked, struct lx_writer 
         }
         g = r->options.serve ? covering(r, asked->iid, &asked->addr) : NULL;
         if (g != NULL)
-                lx_write_bytes(wr, g->bytes, g->len);
+                relay_write(wr, g);
         else
                 write_negative(r, asked, wr);
         return g;

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Five sites in network namespaces, peers of one network of four validators and a full node, three of them map-servers. With
 # registers made after the start they find each other, by EID and by name, sealed; one moves, one goes behind a NAT, a
-# map-server dies, another takes its place; a prefix goes to another site, an EID is revoked; what is on the wire is
+# map-server dies, another takes its place; two meet behind NATs; a prefix goes to another site, an EID is revoked; what is on the wire is
 # dissected without a mark. Needs root.
 set -eu
 [ "$(id -u)" = 0 ] && ip netns list >/dev/null 2>&1 || { echo "needs root and network namespaces"; exit 77; }
@@ -112,6 +112,11 @@ if command -v nft >/dev/null; then
         lab kill 2
         lab start 2
         within 20 heard 2 "$(lab eid 5)" || fail "behind a NAT: 2 does not reach 5"
+        # Site 3 too, behind one of its own: the two of them meet through a relay that has no keys.
+        lab nat 3
+        within 30 heard 3 "$(lab eid 5)" || fail "both behind NATs: 3 does not reach 5"
+        within 10 heard 5 "$(lab eid 3)" || fail "both behind NATs: 5 does not reach 3"
+        [ $(($(lab count 2 relayed) + $(lab count 4 relayed))) -gt 0 ] || fail "nothing was relayed"
 fi
 
 # The counters are served, and what is on the wire has no mark.
