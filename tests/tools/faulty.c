@@ -541,20 +541,19 @@ is_in(const char *library, void *at)
 }
 
 /*
- * RocksDB's cache does not look at what malloc gave it. A null pointer there, or in what it calls of
- * libc, is an end like its own std::bad_alloc; anywhere else it is our mistake and stays what it is.
+ * RocksDB's cache and the LZ4 that it calls do not look at what malloc gave them. A null pointer below RocksDB is an
+ * end like its own std::bad_alloc; anywhere else it is our mistake and stays what it is.
  */
 static void
 on_bad_address(int sig, siginfo_t *info, void *context)
 {
         void *frame[32];
-        int count = backtrace(frame, 32), i = 2; /* this function, the kernel's return */
+        int count = backtrace(frame, 32);
 
         (void)info, (void)context;
-        while (i < count && is_in("/libc.so", frame[i]))
-                i++;
-        if (i < count && is_in("librocksdb", frame[i]))
-                abort();
+        for (int i = 2; i < count && !is_in("store_script", frame[i]); i++) /* us, the kernel's return */
+                if (is_in("librocksdb", frame[i]))
+                        abort();
         backtrace_symbols_fd(frame, count, STDERR_FILENO);
         (void)signal(sig, SIG_DFL); /* the instruction is tried again */
 }
