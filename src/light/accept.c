@@ -111,32 +111,67 @@ judge_step(struct light *light, const struct light_head *from, struct step *step
         return err;
 }
 
+/* The tip moves to the header of @step if it is vouched for. */
+static enum lx_err
+move_on(struct light *light, struct step *step, uint64_t now_ms, struct lx_why *why)
+{
+        enum lx_err err = judge_step(light, light_tip(light), step, now_ms, why);
+
+        if (err != LX_OK)
+                return err;
+        light_note_head(&light->changes, light_add_head(light, &step->header, &step->hash, step->cert));
+        light_note_clock(light);
+        light_prune(light);
+        /* Without it nothing above can be judged: better asked for while somebody answers. */
+        if (light_set_bytes(light, &step->header.next_valset).p == NULL) {
+                light->wants_set = true;
+                light->wanted_set = step->header.next_valset;
+        }
+        return LX_OK;
+}
+
+/* Whether headers are taken at all. */
+static enum lx_err
+may_move(const struct light *light, uint64_t now_ms, struct lx_why *why)
+{
+        enum light_state state = light_state(light, now_ms);
+
+        if (state == LIGHT_FOLLOWING)
+                return LX_OK;
+        light_explain(light, now_ms, why);
+        return state == LIGHT_EXPIRED ? LX_ERR_EXPIRED : LX_ERR_UNTRUSTED;
+}
+
 enum lx_err
 light_take_tip(struct light *light, const uint8_t *bytes, size_t len, uint64_t now_ms, struct lx_why *why)
 {
-        struct light_head *tip = light_tip(light);
         struct step *step;
-        enum lx_err err;
+        enum lx_err err = may_move(light, now_ms, why);
 
-        if (light_state(light, now_ms) != LIGHT_FOLLOWING) {
-                light_explain(light, now_ms, why);
-                return light_state(light, now_ms) == LIGHT_EXPIRED ? LX_ERR_EXPIRED : LX_ERR_UNTRUSTED;
-        }
+        if (err != LX_OK)
+                return err;
         step = lx_alloc(sizeof(*step));
-        err = read_step(light, tip, bytes, len, step);
+        err = read_step(light, light_tip(light), bytes, len, step);
         if (err == LX_OK)
-                err = judge_step(light, tip, step, now_ms, why);
-        if (err == LX_OK) {
-                light_note_head(
-                    &light->changes, light_add_head(light, &step->header, &step->hash, step->cert));
-                light_note_clock(light);
-                light_prune(light);
-                /* Without it nothing above can be judged: better asked for while somebody answers. */
-                if (light_set_bytes(light, &step->header.next_valset).p == NULL) {
-                        light->wants_set = true;
-                        light->wanted_set = step->header.next_valset;
-                }
-        }
+                err = move_on(light, step, now_ms, why);
+        lx_free(step);
+        return err;
+}
+
+enum lx_err
+light_take_header(struct light *light, const struct ledger_header *header, struct lx_span cert, uint64_t now_ms,
+    struct lx_why *why)
+{
+        struct step *step;
+        enum lx_err err = may_move(light, now_ms, why);
+
+        if (err != LX_OK)
+                return err;
+        step = lx_alloc(sizeof(*step));
+        step->header = *header;
+        step->cert = cert;
+        ledger_header_hash(ops(light), header, &step->hash);
+        err = move_on(light, step, now_ms, why);
         lx_free(step);
         return err;
 }

@@ -52,6 +52,12 @@ light_free(struct light *light)
         lx_free(light);
 }
 
+const struct lx_hash *
+light_chain_id(const struct light *light)
+{
+        return &light->options.chain_id;
+}
+
 const struct lx_crypto_ops *
 light_ops(const struct light *light)
 {
@@ -350,6 +356,12 @@ light_find(const struct light *light, unsigned kind, const void *key, size_t key
                         return &light->items[i];
         }
         return NULL;
+}
+
+size_t
+light_index(const struct light *light, const struct light_item *item)
+{
+        return (size_t)(item - light->items);
 }
 
 enum lx_err

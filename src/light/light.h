@@ -61,6 +61,8 @@ struct light_options {
 struct light *light_new(const struct light_options *options);
 /** Free it. NULL is fine. */
 void light_free(struct light *light);
+/** The network. */
+const struct lx_hash *light_chain_id(const struct light *light);
 /** The primitives it was given. */
 const struct lx_crypto_ops *light_ops(const struct light *light);
 
@@ -109,6 +111,9 @@ bool light_wants_set(const struct light *light, struct lx_hash *out_hash);
  */
 LX_MUST_CHECK enum lx_err light_take_tip(
     struct light *light, const uint8_t *bytes, size_t len, uint64_t now_ms, struct lx_why *why);
+/** The same with a whole header: from a file or a broadcast. */
+LX_MUST_CHECK enum lx_err light_take_header(struct light *light, const struct ledger_header *header,
+    struct lx_span cert, uint64_t now_ms, struct lx_why *why);
 /**
  * A station says that its header at the trusted height is another one, and shows it: a narrow header above
  * the kept header @from (light_rival_base), of the trusted height, and its certificate.
@@ -153,6 +158,8 @@ const struct light_item *light_item(const struct light *light, size_t index);
 /** The one under (@kind, @key); NULL: not watched. */
 const struct light_item *light_find(
     const struct light *light, unsigned kind, const void *key, size_t key_len);
+/** Its number. */
+size_t light_index(const struct light *light, const struct light_item *item);
 /** The encoded list in order, appended; what its digest is over. */
 void light_list(const struct light *light, struct lx_buf *out);
 /**

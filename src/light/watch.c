@@ -32,28 +32,36 @@ light_watch_read(
         return LX_OK;
 }
 
-/* Where a proven name points to; false: it is none, or points nowhere. */
-static bool
-find_target(const struct light_item *item, struct lx_hash *out)
+bool
+light_target_of(const struct light_entry *entry, struct lx_span value, struct light_entry *out_target)
 {
+        struct light_entry target = {.kind = SIGCHAIN_KIND_REGISTER, .key_len = LX_HASH_LEN};
         struct sigchain_object *object;
         struct sigchain_register reg;
         const struct sigchain_field *field;
         bool found;
 
-        if (!item->proven || !item->exists || item->entry.kind != SIGCHAIN_KIND_REGISTER ||
-            item->entry.key[0] != SIGCHAIN_NAME ||
-            sigchain_register_decode(item->value.p, item->value.len, &reg) != LX_OK)
+        if (entry->kind != SIGCHAIN_KIND_REGISTER || entry->key[0] != SIGCHAIN_NAME ||
+            sigchain_register_decode(value.p, value.len, &reg) != LX_OK)
                 return false;
         object = lx_alloc(sizeof(*object));
         found = sigchain_object_decode(reg.data, object) == LX_OK;
         field = found ? sigchain_object_find(object, "target") : NULL;
-        found = field != NULL && field->type == SIGCHAIN_ADDRESS && field->bytes.len == LX_HASH_LEN;
-        if (found)
-                memcpy(out->b, field->bytes.p, LX_HASH_LEN);
-        found = found && !lx_hash_is_zero(out);
+        found = field != NULL && field->type == SIGCHAIN_ADDRESS && field->bytes.len == LX_HASH_LEN &&
+                field->bytes.p[0] != 0; /* 0: it points nowhere */
+        if (found) {
+                memcpy(target.key, field->bytes.p, LX_HASH_LEN);
+                *out_target = target;
+        }
         lx_free(object);
         return found;
+}
+
+/* Where a proven name points to. */
+static bool
+find_target(const struct light_item *item, struct light_entry *out)
+{
+        return item->proven && item->exists && light_target_of(&item->entry, lx_buf_span(&item->value), out);
 }
 
 bool
@@ -62,13 +70,11 @@ light_watch_targets(struct light *light)
         size_t count = light_item_count(light);
 
         for (size_t i = 0; i < count; i++) {
-                struct light_entry entry = {.kind = SIGCHAIN_KIND_REGISTER, .key_len = LX_HASH_LEN};
-                struct lx_hash target;
+                struct light_entry target;
 
                 if (!find_target(light_item(light, i), &target))
                         continue;
-                memcpy(entry.key, target.b, LX_HASH_LEN);
-                (void)!light_watch(light, &entry, NULL); /* a full list: what was named comes first */
+                (void)!light_watch(light, &target, NULL); /* a full list: what was named comes first */
         }
         return light_item_count(light) > count;
 }
@@ -77,10 +83,10 @@ bool
 light_is_target(const struct light *light, const struct light_entry *entry)
 {
         for (size_t i = 0; i < light_item_count(light); i++) {
-                struct lx_hash target;
+                struct light_entry target;
 
                 if (entry->kind == SIGCHAIN_KIND_REGISTER && find_target(light_item(light, i), &target) &&
-                    memcmp(target.b, entry->key, LX_HASH_LEN) == 0) /* public */
+                    memcmp(target.key, entry->key, LX_HASH_LEN) == 0) /* public */
                         return true;
         }
         return false;

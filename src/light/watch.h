@@ -16,6 +16,8 @@
 /** The entry for @text. LX_ERR_USAGE: it is none of the above. */
 LX_MUST_CHECK enum lx_err light_watch_read(
     const struct lx_hash_ops *ops, const char *text, struct light_entry *out_entry, struct lx_why *why);
+/** What the name register @entry with @value points to; false: it is none, or points nowhere. */
+bool light_target_of(const struct light_entry *entry, struct lx_span value, struct light_entry *out_target);
 /** What proven names point to is watched from now on; whether something is new. */
 bool light_watch_targets(struct light *light);
 /** Whether @entry is what a proven name points to. */

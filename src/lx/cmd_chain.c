@@ -207,6 +207,10 @@ cmd_chain_export(struct lx *lx)
         int status = LX_EXIT_TRUE;
         enum lx_err err;
 
+        if (lx_option(lx, "light") != NULL)
+                return lx_pass_export(lx);
+        if (lx->arg_count == 0)
+                return lx_fail(lx, LX_EXIT_USAGE, "name the FILE to write");
         if (!lx_number_option(lx, "from", 0, INT64_MAX, 0, &from) ||
             !lx_number_option(lx, "to", 0, INT64_MAX, UINT64_MAX, &to))
                 return LX_EXIT_USAGE;

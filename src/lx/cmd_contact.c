@@ -1,6 +1,11 @@
-/* lx/cmd_contact.c - a light node's contacts. */
+/* lx/cmd_contact.c - a light node's contacts, and passes as files. */
 #include "config.h"
 #include "lx/lx.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "light/pass.h"
+#include "lx/check_int.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -87,4 +92,80 @@ cmd_contact_next(struct lx *lx)
                 printf("%-10s %s\n", i == 0 ? "missing" : "", json_string_value(one));
         json_decref(o);
         return LX_EXIT_TRUE;
+}
+
+/* ---- pass files ---------------------------------------------------------------------------------- */
+
+/* What --watch names, one after the other joined by commas. */
+static json_t *
+watched_names(const char *text)
+{
+        json_t *list = json_array();
+
+        while (text != NULL && *text != '\0') {
+                size_t len = strcspn(text, ",");
+
+                if (len > 0)
+                        json_array_append_new(list, json_stringn(text, len));
+                text += len + (text[len] == ',');
+        }
+        return list;
+}
+
+int
+lx_pass_export(struct lx *lx)
+{
+        json_t *o = NULL;
+        struct lx_buf bytes = {0};
+        uint64_t from = 0;
+        int status = LX_EXIT_TRUE;
+
+        if (lx_option(lx, "from") == NULL || !lx_number_option(lx, "from", 0, INT64_MAX, 0, &from))
+                return lx_fail(lx, LX_EXIT_USAGE, "--light needs --from HEIGHT: the newest header that the light node has");
+        if (!lx_call(lx, "chain.pass", json_pack("{s:I,s:o}", "from", (json_int_t)from, "watch",
+                watched_names(lx_option(lx, "watch"))), &o, &status))
+                return status;
+        if (!lx_check_hex(o, "bytes", &bytes))
+                status = lx_fail(lx, LX_EXIT_REFUSED, "the node sent a malformed pass");
+        else if (lx->arg_count == 0 && (fwrite(bytes.p, 1, bytes.len, stdout) != bytes.len || fflush(stdout) != 0))
+                status = lx_fail(lx, LX_EXIT_IO, "cannot write the pass to standard output");
+        else if (lx->arg_count > 0 && lx_file_write(lx->args[0], bytes.p, bytes.len, 0644, &lx->why) != LX_OK)
+                status = lx_fail(lx, LX_EXIT_IO, NULL);
+        else if (lx->arg_count > 0 && lx->json)
+                lx_print_json(json_pack("{s:s,s:I,s:I,s:I}", "file", lx->args[0], "from", (json_int_t)from, "height",
+                    (json_int_t)lx_num(o, "height"), "bytes", (json_int_t)bytes.len));
+        else if (lx->arg_count > 0)
+                printf("a pass from %llu to %llu, %zu bytes in %s\n", (unsigned long long)from,
+                    (unsigned long long)lx_num(o, "height"), bytes.len, lx->args[0]);
+        lx_buf_clear(&bytes);
+        json_decref(o);
+        return status;
+}
+
+int
+cmd_chain_import(struct lx *lx)
+{
+        struct lx_buf bytes = {0};
+        json_t *o = NULL;
+        char *hex;
+        int status = LX_EXIT_TRUE;
+
+        if (lx_file_read(lx->args[0], LIGHT_PASS_MAX, &bytes, &lx->why) != LX_OK) {
+                lx_why_set(&lx->why, "cannot read %s", lx->args[0]);
+                return lx_fail(lx, LX_EXIT_USAGE, NULL);
+        }
+        hex = lx_alloc(LX_HEX_LEN(bytes.len));
+        lx_hex(bytes.p, bytes.len, hex);
+        if (lx_call(lx, "chain.import", json_pack("{s:s}", "bytes", hex), &o, &status)) {
+                if (lx->json)
+                        lx_print_json(json_incref(o));
+                else
+                        printf("height %llu, %llu headers and %llu states verified; %llu states that are not watched\n",
+                            (unsigned long long)lx_num(o, "height"), (unsigned long long)lx_num(o, "headers"),
+                            (unsigned long long)lx_num(o, "states"), (unsigned long long)lx_num(o, "unwatched"));
+        }
+        lx_free(hex);
+        lx_buf_clear(&bytes);
+        json_decref(o);
+        return status;
 }

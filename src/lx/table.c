@@ -109,8 +109,10 @@ static const struct lx_command COMMANDS[] = {
     {"chain tx", cmd_chain_tx, "ID", 1, 1, "", "Show a transaction."},
     {"chain drop", cmd_chain_drop, "ID", 1, 1, "",
         "Drop a transaction of yours that waits, with those behind it; its place is free for another."},
-    {"chain export", cmd_chain_export, "FILE", 1, 1, "from=HEIGHT to=HEIGHT",
-        "Write headers and certificates to a file."},
+    {"chain export", cmd_chain_export, "[FILE]", 0, 1, "from=HEIGHT to=HEIGHT light watch=NAME,...",
+        "Write headers and certificates to a file; with --light a pass for light nodes, from the newest header that "
+        "they have, with states (to standard output without FILE)."},
+    {"chain import", cmd_chain_import, "FILE", 1, 1, "", "Give a light node such a pass; it verifies all of it."},
     {"chain verify", cmd_chain_verify, "FILE", 1, 1, "", "Verify such a file from the trusted header."},
     {"contact list", cmd_contact_list, "", 0, 0, "",
         "Show the stations that a light node met, what they turned out to be, and evidence of forks."},

@@ -172,6 +172,17 @@ settle(struct light_node *node)
                 io_timer_set(node->contact_timer, deadline > now ? deadline - now : 0);
 }
 
+/* For chain.import: its answer promises that it is durable. */
+static enum lx_err
+store_changes(void *arg, struct lx_why *why)
+{
+        struct light_node *node = arg;
+
+        if (node->result == LX_OK)
+                node->result = light_store_sync(&node->store, node->light, why);
+        return node->result;
+}
+
 static void
 tip(void *arg, uint64_t *out_height, struct lx_hash *out_tip)
 {
@@ -538,6 +549,7 @@ open_contact(struct light_node *node)
         node->rpc_light.contact = node->contact;
         node->rpc_light.genesis = lx_buf_span(&node->genesis);
         node->rpc_light.network = node->network;
+        node->rpc_light.stored = store_changes;
         node->rpc_light.always = node->conf.contact == NULL;
 }
 

@@ -3,10 +3,13 @@
 #include "rpc/rpc_int.h"
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "crypto/hash.h"
 #include "ledger/genesis_json.h"
 #include "ledger/json.h"
 #include "ledger/register_json.h"
+#include "light/pass.h"
+#include "light/watch.h"
 #include "sigchain/object.h"
 #include "sigchain/standard.h"
 
@@ -300,6 +303,58 @@ light_route_resolve(struct rpc_call *call)
         return LX_OK;
 }
 
+/* ---- pass files ---------------------------------------------------------------------------------- */
+
+/* A full node's: what a light node takes in with chain.import. */
+enum lx_err
+rpc_chain_pass(struct rpc_call *call)
+{
+        json_t *watch = json_object_get(call->params, "watch"), *one;
+        size_t count = json_array_size(watch), i;
+        struct light_entry *entries = lx_alloc_array(LIGHT_LIST_MAX, sizeof(*entries));
+        struct lx_buf out = {0};
+        enum lx_err err = count <= LIGHT_LIST_MAX ? LX_OK : LX_ERR_LIMIT;
+
+        json_array_foreach(watch, i, one)
+                if (err == LX_OK)
+                        err = json_is_string(one)
+                            ? light_watch_read(ops(), json_string_value(one), &entries[i], &call->why) : LX_ERR_RANGE;
+        if (err == LX_OK)
+                err = light_pass_make(call->view, rpc_u64(call, "from"), entries, count, &out, &call->why);
+        if (err == LX_OK) {
+                rpc_set(call, "height", rpc_number(ledger_view_header(call->view)->height));
+                rpc_set(call, "from", rpc_number(rpc_u64(call, "from")));
+                rpc_set(call, "bytes", lx_json_hex(out.p, out.len));
+        }
+        lx_buf_clear(&out);
+        lx_free(entries);
+        return err;
+}
+
+static enum lx_err
+light_chain_import(struct rpc_call *call)
+{
+        const struct rpc_options *options = &call->rpc->options;
+        const char *hex = rpc_str(call, "bytes");
+        struct light_pass_result result = {0};
+        struct lx_buf bytes = {0};
+        size_t len = strlen(hex) / 2;
+        enum lx_err err = len <= LIGHT_PASS_MAX ? LX_OK : LX_ERR_LIMIT, stored;
+
+        if (err == LX_OK && lx_unhex(hex, 2 * len, lx_buf_reserve(&bytes, len), len)) {
+                lx_buf_add(&bytes, len);
+                err = light_pass_take(
+                    options->light->light, bytes.p, bytes.len, lx_clock_walltime().ms, &result, &call->why);
+        }
+        lx_buf_clear(&bytes);
+        stored = options->light->stored(options->arg, &call->why); /* also what came before an error */
+        rpc_set(call, "height", rpc_number(light_height(light_of(call))));
+        rpc_set(call, "headers", rpc_number(result.headers));
+        rpc_set(call, "states", rpc_number(result.states));
+        rpc_set(call, "unwatched", rpc_number(result.unwatched));
+        return err == LX_OK ? stored : err;
+}
+
 /* ---- contacts ------------------------------------------------------------------------------------ */
 
 static json_t *
@@ -393,6 +448,8 @@ static const struct rpc_row ROWS[] = {
         "Where a name that is watched points to."},
     {"route.resolve", light_route_resolve, "eid:str iid:u64? prove:bool?", "prefix iid source rlocs ttl eid height age",
         "The home of an EID that is watched."},
+    {"chain.import", light_chain_import, "bytes:hex", "height headers states unwatched",
+        "Take in a pass file: headers and states, verified as in a contact."},
     {"contact.list", light_contact_list, "", "stations evidence", "Whom it met, and what they turned out to be."},
     {"contact.next", light_contact_next, "", "always open next missing",
         "When the next contact is, and what is still missing."},

@@ -39,6 +39,7 @@ struct rpc_light {
         bool always;
         struct lx_span genesis; /* canonical document */
         const char *network;
+        enum lx_err (*stored)(void *arg, struct lx_why *why); /* make what changed durable; options' arg */
 };
 
 struct rpc_options {

@@ -120,6 +120,7 @@ json_t *rpc_path(const struct merkle_path *path);
 enum lx_err rpc_header_json(struct ledger_view *view, uint64_t height, json_t *out);
 
 /* Handlers by group. */
+enum lx_err rpc_chain_pass(struct rpc_call *call);
 enum lx_err rpc_route_list(struct rpc_call *call);
 enum lx_err rpc_route_resolve(struct rpc_call *call);
 enum lx_err rpc_route_register(struct rpc_call *call);

@@ -28,6 +28,8 @@ static const struct rpc_row ROWS[] = {
         "A run of headers with certificates (at most 500)."},
     {"chain.block", rpc_chain_block, "height:u64? hash:hash?", "height hash transactions",
         "One block: its header and the ids of its transactions."},
+    {"chain.pass", rpc_chain_pass, "from:u64 watch:list?", "height from bytes",
+        "A pass file for light nodes (doc/light.md): headers from a height on, and states."},
     {"chain.tx", rpc_chain_tx, "id:hash prove:bool?", "id height index bytes status fields", "One transaction."},
     {"chain.consistency", rpc_chain_consistency, "from:u64 to:u64?", "from to path",
         "The proof that the history of one header continues that of another."},

@@ -72,12 +72,24 @@ on_light trust set "1:$trusted" >/dev/null 2>&1 || on_light trust set "$dir/gene
 on_light --verify register get "$address" | grep -q 7365636f6e64 || fail "--verify"
 on_light --verify name resolve beacon >/dev/null || fail "--verify of a name"
 
+# The same as a file.
+kill_light
+owner register write "$address" --data "by file" >/dev/null
+height=$("$build/lx" --datadir "$dir" --json chain head | field height)
+"$build/lx" --datadir "$dir" chain export --light --from 1 --watch "$address,beacon" >"$work/pass.lxp"
+start_light --watch "$address" --watch beacon
+on_light chain import "$work/pass.lxp" | grep -q "height $height, 1 headers and" || fail "import"
+on_light --verify register get "$address" | grep -q 62792066696c65 || fail "the pass brought nothing"
+head -c 300 "$work/pass.lxp" >"$work/cut.lxp"
+if on_light chain import "$work/cut.lxp" 2>"$work/err"; then fail "a cut pass was taken"; fi
+grep -q "damaged or cut off" "$work/err" || fail "$(cat "$work/err")"
+
 # Alone: the station goes away, the light node is killed, and answers all the same.
 stop
 kill_light
 start_light --watch "$address" --watch beacon
 on_light --verify register get "$address" >"$work/out" || fail "nothing offline: $(cat "$work/out")"
-grep -q 7365636f6e64 "$work/out" || fail "another value offline"
+grep -q 62792066696c65 "$work/out" || fail "another value offline"
 got=0; on_light register get "$other" >"$work/out" 2>&1 || got=$?
 [ "$got" = 4 ] && grep -q "not watched" "$work/out" || fail "it guessed: $got $(cat "$work/out")"
 # Another trusted header of a height it has: refused.

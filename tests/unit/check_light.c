@@ -7,7 +7,9 @@
 #include "crypto/hash.h"
 #include "crypto/secret.h"
 #include "kit/chain.h"
+#include "crypto/tags.h"
 #include "light/answer.h"
+#include "light/pass.h"
 #include "light/schedule.h"
 #include "light/store.h"
 #include "light/watch.h"
@@ -517,6 +519,91 @@ START_TEST(a_long_log_is_written_anew)
 }
 END_TEST
 
+/* ---- pass files ---------------------------------------------------------------------------------- */
+
+START_TEST(a_pass_file)
+{
+        struct chain c;
+        struct light_options options = chain_begin(&c, 30);
+        struct ledger_view *view = ledger_view_new(c.kit.ledger);
+        struct light_entry entries[2] = {{.kind = SIGCHAIN_KIND_REGISTER, .key_len = 32, .key = {SIGCHAIN_RAW, 7}},
+            {.kind = SIGCHAIN_KIND_PARAMS}};
+        struct light_pass_result result;
+        struct lx_buf pass = {0};
+        struct lx_why why = {{0}};
+        struct light *light = light_new(&options);
+        uint64_t old;
+
+        ck_assert_int_eq(light_pass_make(view, 30, entries, 2, &pass, &why), LX_ERR_RANGE);
+        ck_assert_int_eq(light_pass_make(view, 4, entries, 2, &pass, &why), LX_OK);
+        ck_assert_int_eq(light_pass_take(light, pass.p, pass.len, 0, &result, &why), LX_ERR_UNTRUSTED);
+        follow(&c, light, 4);
+        ck_assert_int_eq(light_watch(light, &entries[1], NULL), LX_OK);
+        for (size_t cut = 0; cut < pass.len; cut++)
+                ck_assert_int_ne(light_pass_take(light, pass.p, cut, 0, &result, &why), LX_OK);
+        for (size_t i = 0; i < pass.len; i++) {
+                pass.p[i] ^= 1;
+                ck_assert_int_ne(light_pass_take(light, pass.p, pass.len, 0, &result, &why), LX_OK);
+                pass.p[i] ^= 1;
+        }
+        ck_assert_uint_eq(light_height(light), 4);
+        ck_assert_int_eq(light_pass_take(light, pass.p, pass.len, 0, &result, &why), LX_OK);
+        ck_assert_uint_eq(light_height(light), 30);
+        ck_assert_uint_eq(result.headers, 1);
+        ck_assert_uint_eq(result.states, 1);
+        ck_assert_uint_eq(result.unwatched, 1);
+        ck_assert(light_item(light, 0)->proven && light_item(light, 0)->exists);
+        ck_assert(!light_wants_path(light, &old));
+        /* Twice changes nothing; from a header between it works too. */
+        ck_assert_int_eq(light_pass_take(light, pass.p, pass.len, 0, &result, &why), LX_OK);
+        light_free(light);
+        light = light_new(&options);
+        follow(&c, light, 17);
+        ck_assert_int_eq(light_pass_take(light, pass.p, pass.len, 0, &result, &why), LX_OK);
+        ck_assert_uint_eq(light_height(light), 30);
+        light_free(light);
+        lx_buf_clear(&pass);
+        ledger_view_unref(view);
+        chain_end(&c);
+}
+END_TEST
+
+/* Every lie with a right checksum is found by what it breaks. */
+START_TEST(a_forged_pass_file)
+{
+        struct chain c;
+        struct light_options options = chain_begin(&c, 12);
+        struct ledger_view *view = ledger_view_new(c.kit.ledger);
+        struct light_entry entry = {.kind = SIGCHAIN_KIND_PARAMS};
+        struct lx_hash truth = hash_at(&c, 12, NULL);
+        struct lx_buf pass = {0};
+        struct lx_why why = {{0}};
+
+        ck_assert_int_eq(light_pass_make(view, 4, &entry, 1, &pass, &why), LX_OK);
+        for (size_t i = LIGHT_PASS_HEAD; i < pass.len - LX_HASH_LEN; i += 3) {
+                struct light *light = light_new(&options);
+                struct light_pass_result result;
+                struct lx_hash sum;
+                enum lx_err err;
+
+                follow(&c, light, 4);
+                ck_assert_int_eq(light_watch(light, &entry, NULL), LX_OK);
+                pass.p[i] ^= 0x10;
+                lx_hash1(ops(), &LX_TAG_LIGHT, pass.p, pass.len - LX_HASH_LEN, &sum);
+                memcpy(pass.p + pass.len - LX_HASH_LEN, sum.b, LX_HASH_LEN);
+                err = light_pass_take(light, pass.p, pass.len, 0, &result, &why);
+                /* Sets that nobody asks for are not looked at. */
+                ck_assert_msg(err != LX_OK || lx_hash_eq(light_hash(light), &truth), "byte %zu", i);
+                ck_assert(light_height(light) == 4 || lx_hash_eq(light_hash(light), &truth));
+                pass.p[i] ^= 0x10;
+                light_free(light);
+        }
+        lx_buf_clear(&pass);
+        ledger_view_unref(view);
+        chain_end(&c);
+}
+END_TEST
+
 /* ---- what operators write ------------------------------------------------------------------------ */
 
 START_TEST(schedules)
@@ -570,7 +657,8 @@ main(void)
 {
         const TTest *const cases[] = {questions_of_the_vectors, every_cut_of_a_question, parts, states,
             one_value_one_encoding, the_trusting_period_fails_safe, heights_never_go_back, a_history_that_goes_on,
-            power_fails_at_any_write, damage_is_told_from_a_torn_end, a_long_log_is_written_anew, schedules, what_may_be_watched, NULL};
+            power_fails_at_any_write, damage_is_told_from_a_torn_end, a_long_log_is_written_anew, schedules, what_may_be_watched,
+            a_pass_file, a_forged_pass_file, NULL};
 
         if (lx_crypto_init() != LX_OK)
                 return 1;
