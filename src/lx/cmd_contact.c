@@ -121,7 +121,7 @@ lx_pass_export(struct lx *lx)
         int status = LX_EXIT_TRUE;
 
         if (lx_option(lx, "from") == NULL || !lx_number_option(lx, "from", 0, INT64_MAX, 0, &from))
-                return lx_fail(lx, LX_EXIT_USAGE, "--light needs --from HEIGHT: the newest header that the light node has");
+                return lx_fail(lx, LX_EXIT_USAGE, "--light needs --from HEIGHT: the newest header of the light node");
         if (!lx_call(lx, "chain.pass", json_pack("{s:I,s:o}", "from", (json_int_t)from, "watch",
                 watched_names(lx_option(lx, "watch"))), &o, &status))
                 return status;
