@@ -132,6 +132,16 @@ sync_state(void *arg, bool syncing)
         ledger_engine_set_syncing(core->engine, syncing, now_of(core));
 }
 
+/* Evidence goes the way of one that a peer sent. */
+static void
+sync_evidence(void *arg, const uint8_t *tx, size_t len)
+{
+        struct llp_core *core = arg;
+
+        (void)!ledger_engine_receive(
+            core->engine, 0, LEDGER_MSG_EVIDENCE, tx, len, now_of(core));
+}
+
 /* ---- life -------------------------------------------------------------------------------------- */
 
 static enum lx_err
@@ -176,6 +186,7 @@ open_sync(struct llp_core *core)
             .snapshot_interval = core->options.snapshot_interval,
             .on_commit = sync_committed,
             .on_syncing = sync_state,
+            .on_evidence = sync_evidence,
             .on_failure = failed,
             .arg = core};
 

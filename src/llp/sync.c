@@ -39,7 +39,7 @@ llp_sync_pick_peer(struct llp_sync *sync, uint64_t height, uint32_t not_peer)
         for (size_t i = 0; i < sync->peer_count; i++) {
                 struct sync_peer *peer = sync->peer[i];
 
-                if (!peer->bad && peer->has_status && peer->handle != not_peer &&
+                if (llp_sync_is_of_use(peer) && peer->handle != not_peer &&
                     (height == ANY_HEIGHT ||
                         (peer->status.height >= height && peer->status.earliest <= height)) &&
                     peer->under_way < LLP_SYNC_INFLIGHT_MAX &&
@@ -55,8 +55,7 @@ llp_sync_claimed(const struct llp_sync *sync)
         uint64_t height = 0;
 
         for (size_t i = 0; i < sync->peer_count; i++)
-                if (!sync->peer[i]->bad && sync->peer[i]->has_status &&
-                    sync->peer[i]->status.height > height)
+                if (llp_sync_is_of_use(sync->peer[i]) && sync->peer[i]->status.height > height)
                         height = sync->peer[i]->status.height;
         return height;
 }
@@ -124,7 +123,7 @@ send_status(struct llp_sync *sync, uint32_t peer)
 }
 
 static enum lx_err
-take_status(struct sync_peer *peer, const uint8_t *bytes, size_t len)
+take_status(struct llp_sync *sync, struct sync_peer *peer, const uint8_t *bytes, size_t len)
 {
         struct llp_status status;
         enum lx_err err = llp_status_decode(bytes, len, &status);
@@ -133,6 +132,7 @@ take_status(struct sync_peer *peer, const uint8_t *bytes, size_t len)
                 return err;
         peer->status = status;
         peer->has_status = true;
+        llp_sync_see_status(sync, peer);
         return LX_OK;
 }
 
@@ -399,6 +399,7 @@ llp_sync_pump(struct llp_sync *sync)
                 llp_sync_plan_headers(sync);
                 llp_sync_plan_blocks(sync);
                 llp_sync_plan_blobs(sync);
+                llp_sync_plan_doubt(sync);
         }
         tell_syncing(sync);
         llp_sync_plan_serving(sync);
@@ -453,6 +454,7 @@ llp_sync_free(struct llp_sync *sync)
                 lx_free(sync->peer[i]);
         }
         llp_sync_headers_clear(sync);
+        llp_sync_doubt_clear(sync);
         llp_sync_blocks_clear(sync);
         llp_sync_snapshot_free(sync->snapshot);
         lx_free(sync->peer);
@@ -521,7 +523,7 @@ llp_sync_receive(struct llp_sync *sync, uint32_t handle, unsigned type, const ui
         if (peer == NULL)
                 return LX_OK;
         if (type == LLP_STATUS)
-                err = take_status(peer, bytes, len);
+                err = take_status(sync, peer, bytes, len);
         else if (type == LLP_NOT_FOUND)
                 err = take_not_found(sync, peer, bytes, len);
         else if (type == LLP_GET_HEADERS || type == LLP_GET_BLOCKS || type == LLP_GET_SNAPSHOT ||

@@ -14,6 +14,9 @@
  *      in step --a verified header above the tip--> behind --tip is the last verified header--> in step
  *      behind: header requests, block requests and commits go on side by side, each with a window
  *
+ * A peer whose certified headers are not ours is on another branch, which takes a third of the power to lie: it
+ * is asked for nothing any more, and whoever signed both branches in one round is named (sync_fork.c).
+ *
  * A request has a deadline, moved by every piece; a peer that lets one pass is asked last, three
  * times: dropped. A peer that goes away: its requests go to others. LLP_SYNC_INFLIGHT_MAX requests of
  * one peer at a time; all windows are bounded (LLP_SYNC_AHEAD_MAX headers, LLP_SYNC_BYTES_MAX of bodies).
@@ -61,6 +64,8 @@ struct llp_sync_options {
         void (*on_commit)(void *arg, uint64_t height);
         /* the node is behind what is certified, or in step again; may be NULL */
         void (*on_syncing)(void *arg, bool syncing);
+        /* a fork was found: evidence (ledger/evidence.h, a transaction) that names who signed both; may be NULL */
+        void (*on_evidence)(void *arg, const uint8_t *tx, size_t len);
         /*
          * It can't go on: the store failed, or a certified block does not execute here (a newer rule
          * version, or more than a third of the power is faulty); may be NULL

@@ -62,7 +62,7 @@ llp_sync_plan_blobs(struct llp_sync *sync)
                         continue;
                 if (fetch->offset > 0)
                         peer = llp_sync_find_peer(sync, fetch->peer);
-                if (peer != NULL && peer->bad)
+                if (peer != NULL && !llp_sync_is_of_use(peer))
                         peer = NULL;
                 if (peer == NULL) {
                         fetch->offset = request.offset = 0;

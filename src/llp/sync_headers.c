@@ -15,8 +15,8 @@ struct header_job {
         unsigned bad; /* which one */
 };
 
-static void
-free_run(struct run *run)
+void
+llp_sync_free_run(struct run *run)
 {
         lx_buf_clear(&run->bytes);
         lx_free(run->entry);
@@ -38,7 +38,7 @@ reset_run(struct run *run)
 static void
 remove_run(struct llp_sync *sync, size_t at)
 {
-        free_run(sync->run[at]);
+        llp_sync_free_run(sync->run[at]);
         sync->run_count--;
         memmove(&sync->run[at], &sync->run[at + 1],
             (sync->run_count - at) * sizeof(struct run *));
@@ -131,12 +131,15 @@ end_check(struct lx_job *job)
         struct llp_sync *sync = hj->sync;
         struct run *run = hj->run;
 
-        if (sync->stopping) {
+        if (run == sync->doubt) {
+                if (!sync->stopping)
+                        llp_sync_doubt_checked(sync, hj->err, hj->bad);
+        } else if (sync->stopping) {
                 /* llp_sync_headers_clear frees what is current. */
                 if (!is_current(sync, run))
-                        free_run(run);
+                        llp_sync_free_run(run);
         } else if (!is_current(sync, run)) {
-                free_run(run);
+                llp_sync_free_run(run);
         } else if (hj->err != LX_OK || run->got == 0) {
                 llp_sync_punish(sync, run->peer, run->got == 0 ? 20 : 100, "header %llu: %s",
                     (unsigned long long)(run->from + hj->bad),
@@ -173,6 +176,15 @@ first_wrong(const struct llp_sync *sync, const struct ledger_header *header)
         return lx_hash_eq(&header->history_root, &root) ? NULL : "history root";
 }
 
+/* Certified, the next height, and on top of another header than ours: a lie, or a fork. */
+static bool
+is_branch(const struct llp_sync *sync, const struct ledger_header *header)
+{
+        return lx_hash_eq(&header->chain_id, &sync->verified.chain_id) &&
+            header->height == sync->verified.height + 1 &&
+            !lx_hash_eq(&header->previous, &sync->verified_hash);
+}
+
 static void
 advance_verified(struct llp_sync *sync, const struct certified *entry)
 {
@@ -200,8 +212,12 @@ settle_run(struct llp_sync *sync, struct run *run)
                 const char *wrong = first_wrong(sync, &run->entry[i].header);
 
                 if (wrong != NULL) {
-                        llp_sync_punish(sync, run->peer, 100, "header %llu does not follow: %s",
-                            (unsigned long long)(run->from + i), wrong);
+                        if (i == first && !importing && is_branch(sync, &run->entry[i].header))
+                                llp_sync_doubt(sync, run->peer);
+                        else
+                                llp_sync_punish(sync, run->peer, 100,
+                                    "header %llu does not follow: %s",
+                                    (unsigned long long)(run->from + i), wrong);
                         if (importing) {
                                 run->got = i;
                                 llp_sync_snapshot_headers(sync, run, first);
@@ -250,7 +266,7 @@ ask_run(struct llp_sync *sync, struct run *run)
         for (size_t i = 0; i < sync->peer_count && peer == NULL; i++) {
                 struct sync_peer *p = sync->peer[i];
 
-                if (!p->bad && p->has_status && p->status.height >= run->from &&
+                if (llp_sync_is_of_use(p) && p->status.height >= run->from &&
                     p->under_way < LLP_SYNC_INFLIGHT_MAX && p->pause_until_ms <= sync->now_ms)
                         peer = p;
         }
@@ -316,20 +332,13 @@ llp_sync_plan_headers(struct llp_sync *sync)
 }
 
 void
-llp_sync_headers_came(struct llp_sync *sync, struct ask *ask)
+llp_sync_check_run(struct llp_sync *sync, struct run *run, struct ask *ask)
 {
-        struct run *run = NULL;
-        struct header_job *hj;
+        struct header_job *hj = lx_alloc(sizeof(*hj));
 
-        for (size_t i = 0; i < sync->run_count; i++)
-                if (sync->run[i]->state == PART_ASKED && sync->run[i]->ask == ask->id)
-                        run = sync->run[i];
-        if (run == NULL)
-                return;
         run->bytes = ask->bytes;
         ask->bytes = (struct lx_buf){0};
         run->state = PART_CHECKING;
-        hj = lx_alloc(sizeof(*hj));
         hj->job.run = run_check;
         hj->job.done = end_check;
         hj->sync = sync;
@@ -338,8 +347,24 @@ llp_sync_headers_came(struct llp_sync *sync, struct ask *ask)
 }
 
 void
+llp_sync_headers_came(struct llp_sync *sync, struct ask *ask)
+{
+        struct run *run = NULL;
+
+        if (llp_sync_doubt_came(sync, ask))
+                return;
+        for (size_t i = 0; i < sync->run_count; i++)
+                if (sync->run[i]->state == PART_ASKED && sync->run[i]->ask == ask->id)
+                        run = sync->run[i];
+        if (run != NULL)
+                llp_sync_check_run(sync, run, ask);
+}
+
+void
 llp_sync_headers_failed(struct llp_sync *sync, const struct ask *ask)
 {
+        if (llp_sync_doubt_failed(sync, ask))
+                return;
         for (size_t i = 0; i < sync->run_count; i++)
                 if (sync->run[i]->state == PART_ASKED && sync->run[i]->ask == ask->id)
                         reset_run(sync->run[i]);

@@ -2,8 +2,8 @@
  * llp/sync_int.h - what the files of the sync machine share.
  *
  * sync.c has peers, questions (struct ask) and time; sync_headers.c, sync_blocks.c, sync_blobs.c and
- * sync_snapshot.c each plan what to ask for and take what comes; sync_serve.c answers
- * others. Every call from outside and every finished job ends in llp_sync_pump, which plans.
+ * sync_snapshot.c each plan what to ask for and take what comes; sync_fork.c looks at peers on another branch;
+ * sync_serve.c answers others. Every call from outside and every finished job ends in llp_sync_pump, which plans.
  */
 #ifndef LX_LLP_SYNC_INT_H
 #define LX_LLP_SYNC_INT_H
@@ -44,6 +44,10 @@ struct sync_peer {
         struct llp_status status;
         unsigned under_way, strikes;
         uint64_t pause_until_ms;
+        /* on another branch (sync_fork.c): asked for nothing any more */
+        bool forked, fork_named; /* and its culprits are named */
+        uint64_t fork_height, fork_tip; /* lowest that differs; looked at up to */
+        unsigned fork_looks;
         /* serving */
         struct served *first, **end;
         size_t waiting;
@@ -147,6 +151,8 @@ struct llp_sync {
 
         struct run *run[RUNS_MAX]; /* in order of heights */
         size_t run_count;
+        struct run *doubt;     /* headers of a peer that may be on another branch; NULL: none */
+        unsigned doubt_windows;
         struct ahead *ahead;   /* [LLP_SYNC_AHEAD_MAX], ring: heights tip + 1 ... */
         size_t ahead_at, ahead_count;
         uint64_t body_bytes;   /* of bodies that are here */
@@ -164,6 +170,12 @@ struct llp_sync {
 unsigned llp_sync_answer_of(unsigned type);
 /** The peer, or NULL. */
 struct sync_peer *llp_sync_find_peer(struct llp_sync *sync, uint32_t handle);
+/** Whether it may be asked for anything. */
+static inline bool
+llp_sync_is_of_use(const struct sync_peer *peer)
+{
+        return !peer->bad && !peer->forked && peer->has_status;
+}
 /** The peer that may best be asked for something of @height; NULL: none now. @not: not this one. */
 struct sync_peer *llp_sync_pick_peer(struct llp_sync *sync, uint64_t height, uint32_t not_peer);
 /** Send a question; 0: its queue is full (ask another time), else its id. */
@@ -193,6 +205,25 @@ void llp_sync_headers_failed(struct llp_sync *sync, const struct ask *ask);
 void llp_sync_headers_clear(struct llp_sync *sync);
 /** The runs that are done join the verified headers. */
 void llp_sync_settle_headers(struct llp_sync *sync);
+/** Check an answer on the pool: codec and certificates. */
+void llp_sync_check_run(struct llp_sync *sync, struct run *run, struct ask *ask);
+/** Free a run that is in no list. */
+void llp_sync_free_run(struct run *run);
+
+/** A certified header of the peer does not follow from ours: is it on another branch, or lying? */
+void llp_sync_doubt(struct llp_sync *sync, uint32_t peer);
+/** Doubt a peer whose status names another header than the one that is here. */
+void llp_sync_see_status(struct llp_sync *sync, const struct sync_peer *peer);
+/** Ask it for its headers. */
+void llp_sync_plan_doubt(struct llp_sync *sync);
+/** The answer to that question; false: it is not its question. */
+bool llp_sync_doubt_came(struct llp_sync *sync, struct ask *ask);
+/** That question failed; false: it is not its question. */
+bool llp_sync_doubt_failed(struct llp_sync *sync, const struct ask *ask);
+/** They were checked: header @bad of them is @err. */
+void llp_sync_doubt_checked(struct llp_sync *sync, enum lx_err err, unsigned bad);
+/** Forget it. */
+void llp_sync_doubt_clear(struct llp_sync *sync);
 
 /** Ask for blocks, commit what is ready. */
 void llp_sync_plan_blocks(struct llp_sync *sync);

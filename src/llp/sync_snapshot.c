@@ -415,7 +415,7 @@ count_offers(const struct llp_sync *sync, uint64_t height)
         for (size_t i = 0; i < sync->peer_count; i++) {
                 const struct sync_peer *peer = sync->peer[i];
 
-                for (size_t k = 0; !peer->bad && peer->has_status && k < peer->status.snapshot_count; k++)
+                for (size_t k = 0; llp_sync_is_of_use(peer) && k < peer->status.snapshot_count; k++)
                         count += peer->status.snapshot[k] == height;
         }
         return count;
@@ -431,7 +431,7 @@ choose_height(const struct llp_sync *sync)
         for (size_t i = 0; i < sync->peer_count; i++) {
                 const struct sync_peer *peer = sync->peer[i];
 
-                for (size_t k = 0; !peer->bad && peer->has_status && k < peer->status.snapshot_count; k++) {
+                for (size_t k = 0; llp_sync_is_of_use(peer) && k < peer->status.snapshot_count; k++) {
                         uint64_t height = peer->status.snapshot[k];
                         size_t count = count_offers(sync, height);
 
@@ -510,7 +510,7 @@ is_served(const struct llp_sync *sync, uint64_t height)
         for (size_t i = 0; i < sync->peer_count; i++) {
                 const struct sync_peer *peer = sync->peer[i];
 
-                if (!peer->bad && peer->has_status && peer->status.height >= height &&
+                if (llp_sync_is_of_use(peer) && peer->status.height >= height &&
                     peer->status.earliest <= height)
                         return true;
         }

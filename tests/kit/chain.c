@@ -124,9 +124,15 @@ find_key(const struct lx_pubkey *key, size_t validators, uint8_t out[32])
         lx_assert(!"a validator of the set is not of the kit");
 }
 
+static uint32_t
+first_of(size_t signers)
+{
+        return (uint32_t)((UINT64_C(1) << signers) - 1);
+}
+
 void
-kit_certify(const struct ledger_header *header, const struct sigchain_valset *set,
-    size_t validators, size_t signers, struct lx_buf *out)
+kit_certify_by(const struct ledger_header *header, const struct sigchain_valset *set,
+    size_t validators, uint32_t signers, uint32_t round, struct lx_buf *out)
 {
         uint8_t bytes[LEDGER_CERT_MAX], bitmap[16] = {0}, secret[32];
         struct lx_writer wr = lx_writer_init(bytes, sizeof(bytes));
@@ -134,14 +140,17 @@ kit_certify(const struct ledger_header *header, const struct sigchain_valset *se
 
         ledger_header_hash(&lx_crypto_ops()->hash, header, &hash);
         ledger_vote_message(&lx_crypto_ops()->hash, LEDGER_VOTE_PRECOMMIT, &header->chain_id,
-            header->height, 0, &hash, &msg);
-        for (size_t i = 0; i < signers; i++)
-                bitmap[i / 8] |= (uint8_t)(0x80 >> i % 8);
-        lx_write_u32(&wr, 0);
+            header->height, round, &hash, &msg);
+        for (size_t i = 0; i < 32; i++)
+                if ((signers >> i & 1) != 0)
+                        bitmap[i / 8] |= (uint8_t)(0x80 >> i % 8);
+        lx_write_u32(&wr, round);
         lx_write_bytes(&wr, bitmap, (set->count + 7) / 8);
-        for (size_t i = 0; i < signers; i++) {
+        for (size_t i = 0; i < 32; i++) {
                 struct lx_sig sig;
 
+                if ((signers >> i & 1) == 0)
+                        continue;
                 find_key(&set->v[i].key, validators, secret);
                 lx_assert(lx_sign(secret, &msg, NULL, &sig) == LX_OK);
                 lx_write_bytes(&wr, sig.b, LX_SIG_LEN);
@@ -150,8 +159,15 @@ kit_certify(const struct ledger_header *header, const struct sigchain_valset *se
 }
 
 void
-kit_ledger_add_block(
-    struct kit_ledger *kit, const struct lx_span *txs, size_t count, size_t validators)
+kit_certify(const struct ledger_header *header, const struct sigchain_valset *set,
+    size_t validators, size_t signers, struct lx_buf *out)
+{
+        kit_certify_by(header, set, validators, first_of(signers), 0, out);
+}
+
+void
+kit_ledger_add_block_by(struct kit_ledger *kit, const struct lx_span *txs, size_t count,
+    size_t validators, uint32_t signers, uint32_t round)
 {
         struct ledger_tx *in = lx_alloc_array(count + 1, sizeof(*in));
         struct ledger_candidate *candidate;
@@ -169,10 +185,19 @@ kit_ledger_add_block(
                 must(in[i].result, &in[i].why);
         bytes = ledger_candidate_valset(candidate);
         must(sigchain_valset_decode(bytes.p, bytes.len, set), &why);
-        kit_certify(
-            ledger_candidate_header(candidate), set, validators, set->count * 2 / 3 + 1, &cert);
+        if (signers == 0)
+                signers = first_of(set->count * 2 / 3 + 1);
+        kit_certify_by(
+            ledger_candidate_header(candidate), set, validators, signers, round, &cert);
         must(ledger_commit(kit->ledger, candidate, cert.p, cert.len, &why), &why);
         lx_buf_clear(&cert);
         lx_free(set);
         lx_free(in);
+}
+
+void
+kit_ledger_add_block(
+    struct kit_ledger *kit, const struct lx_span *txs, size_t count, size_t validators)
+{
+        kit_ledger_add_block_by(kit, txs, count, validators, 0, 0);
 }

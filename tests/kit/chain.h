@@ -37,11 +37,17 @@ uint64_t kit_ledger_tip(struct kit_ledger *kit, struct lx_hash *out_hash);
 /** Append the certificate of @header by the first @signers of @validators validators. */
 void kit_certify(const struct ledger_header *header, const struct sigchain_valset *set,
     size_t validators, size_t signers, struct lx_buf *out);
+/** The same by those of the set whose bits are set in @signers (bit 0: the first), in @round. */
+void kit_certify_by(const struct ledger_header *header, const struct sigchain_valset *set,
+    size_t validators, uint32_t signers, uint32_t round, struct lx_buf *out);
 /**
  * Build, certify and commit a block with @count transactions (spans of encoded ones), all of which must be
  * included, @validators of the genesis set signing.
  */
 void kit_ledger_add_block(
     struct kit_ledger *kit, const struct lx_span *txs, size_t count, size_t validators);
+/** The same, certified as by kit_certify_by; @signers 0: as above. */
+void kit_ledger_add_block_by(struct kit_ledger *kit, const struct lx_span *txs, size_t count,
+    size_t validators, uint32_t signers, uint32_t round);
 
 #endif

@@ -86,6 +86,15 @@ on_syncing(void *arg, bool syncing)
 }
 
 static void
+on_evidence(void *arg, const uint8_t *tx, size_t len)
+{
+        struct world_node *node = arg;
+
+        lx_assert(node->evidence_count < 8);
+        lx_buf_append(&node->evidence[node->evidence_count++], tx, len);
+}
+
+static void
 on_failure(void *arg, enum lx_err err, const struct lx_why *why)
 {
         struct world_node *node = arg;
@@ -147,6 +156,7 @@ world_start(struct world_node *node, enum llp_sync_mode mode, uint64_t snapshot_
             .snapshot_interval = snapshot_interval,
             .on_commit = on_commit,
             .on_syncing = on_syncing,
+            .on_evidence = on_evidence,
             .on_failure = on_failure,
             .arg = node};
 

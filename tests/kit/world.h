@@ -35,6 +35,8 @@ struct world_node {
         unsigned syncing_changes;
         enum lx_err failure;
         struct lx_why why;
+        struct lx_buf evidence[8]; /* transactions, as they were made */
+        size_t evidence_count;
         bool linked[WORLD_NODES_MAX + 1];
         bool drop[WORLD_NODES_MAX + 1];
 };

@@ -41,7 +41,9 @@ bool scenario_run(uint64_t seed, enum scenario_cast cast, const char *dir, FILE 
 /**
  * A fork, as half of the power can make it: of four validators two are faulty and each has a twin, so that
  * two halves of the network go on alone. Both honest nodes then have a certified header of their own at one
- * height; the votes that they saw must convict both faulty keys and nobody else.
+ * height. With an odd seed the halves meet, and the votes that they saw must convict both faulty keys and nobody
+ * else. With an even one all lose what they had in memory and the faulty ones are gone: then the evidence that the
+ * honest ones make of each other's certified headers must, if any two of those are of one round.
  */
 bool scenario_fork(uint64_t seed, const char *dir, FILE *trace, struct scenario_result *out_result);
 

@@ -65,7 +65,8 @@ struct watch {
         struct ballot_list *ballots;   /* all of them, newest first */
         uint64_t tip[WORLD_NODES_MAX]; /* of honest nodes, as told */
         uint64_t height;
-        bool forked; /* a fork was forgiven: sets and rounds are not one story any more */
+        uint32_t named; /* keys, by evidence made of certificates */
+        bool forked;    /* a fork was forgiven: sets and rounds are not one story any more */
         FILE *trace;
         char text[TEXT_MAX];
 };
@@ -353,6 +354,29 @@ see_proposal(struct watch *w, const struct node *node, const uint8_t *bytes, siz
         check_signing(w, &place, &msg, p.valid_round);
 }
 
+/* Evidence that an honest node made or passed on: of certificates, it is noted whom it names. */
+static void
+see_evidence(struct watch *w, const uint8_t *bytes, size_t len)
+{
+        struct ledger_evidence *evidence = lx_alloc(sizeof(*evidence));
+        struct sigchain_tx *tx = lx_alloc(sizeof(*tx));
+        uint8_t culprits[LEDGER_VOTERS_BYTES];
+
+        if (sigchain_tx_decode(&lx_crypto_ops()->hash, bytes, len, tx) == LX_OK &&
+            ledger_evidence_decode(tx->evidence.p, tx->evidence.len, evidence) == LX_OK &&
+            evidence->kind == LEDGER_EVIDENCE_CERTS &&
+            ledger_evidence_verify(lx_crypto_ops(), &w->chain_id, evidence,
+                set_at(w, evidence->height), culprits) == LX_OK)
+                for (uint16_t i = 0; i < set_at(w, evidence->height)->count; i++) {
+                        size_t key = key_of(w, evidence->height, i);
+
+                        if (ledger_bit(culprits, i) && key < w->key_count)
+                                w->named |= 1u << key;
+                }
+        lx_free(evidence);
+        lx_free(tx);
+}
+
 static void
 sent(void *arg, struct node *node, unsigned type, const uint8_t *bytes, size_t len)
 {
@@ -362,6 +386,8 @@ sent(void *arg, struct node *node, unsigned type, const uint8_t *bytes, size_t l
                 see_vote(arg, bytes, len);
         else if (type == LLP_PROPOSAL)
                 see_proposal(arg, node, bytes, len);
+        else if (type == LLP_EVIDENCE)
+                see_evidence(arg, bytes, len);
 }
 
 /* ---- blocks ------------------------------------------------------------------------------------ */
@@ -537,6 +563,12 @@ watch_forgive(struct watch *w)
 {
         w->forked = true;
         w->text[0] = '\0';
+}
+
+uint32_t
+watch_named(const struct watch *w)
+{
+        return w->named;
 }
 
 uint64_t

@@ -43,6 +43,8 @@ void watch_forgive(struct watch *watch);
  * verifies; bit i: validator key i.
  */
 uint32_t watch_convicted(const struct watch *watch);
+/** The keys that evidence of two certificates, sent by honest nodes, names. */
+uint32_t watch_named(const struct watch *watch);
 /** The highest tip of an honest node. */
 uint64_t watch_height(const struct watch *watch);
 

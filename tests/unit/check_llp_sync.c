@@ -7,6 +7,7 @@
 #include "crypto/hash.h"
 #include "crypto/secret.h"
 #include "kit/world.h"
+#include "ledger/evidence.h"
 #include "llp/message.h"
 #include "unit.h"
 
@@ -425,6 +426,159 @@ END_TEST
 
 /* ---- codecs ------------------------------------------------------------------------------------ */
 
+/* ---- a fork ------------------------------------------------------------------------------------ */
+
+#define COMMON 21 /* blocks before the fork; the next one has a transaction on one branch only */
+
+struct fork {
+        struct source s; /* one branch: validators 0 to 2 sign, in round 0 */
+        struct world w;
+        struct world_node *node, *other; /* who looks, and who is on the other branch */
+};
+
+/*
+ * Both branches from block COMMON on: @ours more blocks on the node's, @theirs on the other, where validators 1 to 3
+ * sign: the first @late of those in round 1, the rest in round 0.
+ */
+static void
+fork_begin(struct fork *f, uint64_t ours, uint64_t theirs, uint64_t late)
+{
+        memset(f, 0, sizeof(*f));
+        source_begin(&f->s, "\"heartbeat-ms\":0");
+        source_grow(&f->s, COMMON);
+        world_init(&f->w, 20);
+        f->other = world_add(&f->w, &f->s.genesis);
+        copy_chain(&f->s, &f->other->kit);
+        for (uint64_t i = 0; i < theirs; i++)
+                kit_ledger_add_block_by(
+                    &f->other->kit, NULL, 0, VALIDATORS, 0xe, i < late ? 1 : 0);
+        source_grow(&f->s, COMMON + ours);
+        world_start(f->other, LLP_SYNC_FULL, 0);
+        (void)add_server(&f->w, &f->s);
+        f->node = world_add(&f->w, &f->s.genesis);
+        copy_chain(&f->s, &f->node->kit);
+        world_start(f->node, LLP_SYNC_FULL, 0);
+}
+
+/* The node stays where it was, and nobody is punished. */
+static void
+fork_end(struct fork *f)
+{
+        struct llp_sync_stats stats;
+
+        expect_same(&f->s, f->node);
+        llp_sync_get_stats(f->node->sync, &stats);
+        ck_assert(!stats.behind);
+        for (size_t i = 0; i < f->w.count; i++)
+                for (uint32_t h = 1; h <= f->w.count; h++)
+                        ck_assert_uint_eq(f->w.node[i].points[h], 0);
+        for (size_t i = 0; i < f->w.count; i++)
+                for (size_t k = 0; k < f->w.node[i].evidence_count; k++)
+                        lx_buf_clear(&f->w.node[i].evidence[k]);
+        world_clear(&f->w);
+        source_end(&f->s);
+}
+
+/* The node's evidence @i would be applied on its branch, is about @height and names validators 1 and 2. */
+static void
+expect_culprits(struct fork *f, size_t i, uint64_t height)
+{
+        const struct lx_buf *bytes = &f->node->evidence[i];
+        struct ledger_evidence *evidence = lx_alloc(sizeof(*evidence));
+        struct sigchain_tx *tx = lx_alloc(sizeof(*tx));
+        struct ledger_view *view = ledger_view_new(f->node->kit.ledger);
+        struct lx_span set_bytes = ledger_view_valset(view);
+        struct sigchain_valset *set = lx_alloc(sizeof(*set));
+        uint8_t culprits[LEDGER_VOTERS_BYTES];
+
+        ck_assert_int_eq(sigchain_tx_decode(&lx_crypto_ops()->hash, bytes->p, bytes->len, tx), LX_OK);
+        ck_assert_int_eq(ledger_evidence_check(view, tx, NULL), LX_OK);
+        ck_assert_int_eq(
+            ledger_evidence_decode(tx->evidence.p, tx->evidence.len, evidence), LX_OK);
+        ck_assert_uint_eq(evidence->height, height);
+        ck_assert_int_eq(sigchain_valset_decode(set_bytes.p, set_bytes.len, set), LX_OK);
+        ck_assert_int_eq(ledger_evidence_verify(lx_crypto_ops(), ledger_chain_id(f->node->kit.ledger),
+                             evidence, set, culprits), LX_OK);
+        for (size_t v = 0; v < VALIDATORS; v++)
+                ck_assert_int_eq(ledger_bit(culprits, v), v == 1 || v == 2);
+        ledger_view_unref(view);
+        lx_free(evidence);
+        lx_free(set);
+        lx_free(tx);
+}
+
+/* Whichever is further: certificates that came by sync alone name who signed both. */
+START_TEST(test_fork)
+{
+        static const uint64_t lengths[][2] = {{1, 1}, {3, 3}, {1, 6}, {6, 1}, {2, 300}, {300, 2}};
+
+        for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+                struct fork f;
+
+                fork_begin(&f, lengths[i][0], lengths[i][1], 0);
+                (void)world_run(&f.w, f.node, UINT64_MAX, 60000);
+                ck_assert_uint_eq(f.node->evidence_count, 1);
+                expect_culprits(&f, 0, COMMON + 1);
+                /* The other branch finds them too, at each of its two peers. */
+                ck_assert_uint_eq(f.other->evidence_count, 2);
+                fork_end(&f);
+        }
+}
+END_TEST
+
+/* Certificates of different rounds name nobody; the first pair of one round does. */
+START_TEST(test_fork_rounds)
+{
+        struct fork f;
+
+        fork_begin(&f, 4, 4, 4);
+        (void)world_run(&f.w, f.node, UINT64_MAX, 60000);
+        ck_assert_uint_eq(f.node->evidence_count, 0);
+        fork_end(&f);
+        fork_begin(&f, 4, 4, 2);
+        (void)world_run(&f.w, f.node, UINT64_MAX, 60000);
+        ck_assert_uint_eq(f.node->evidence_count, 1);
+        expect_culprits(&f, 0, COMMON + 3);
+        fork_end(&f);
+}
+END_TEST
+
+static bool
+claim_other(struct world_node *node, unsigned type, uint8_t *bytes, size_t len)
+{
+        (void)len;
+        if (type == LLP_STATUS) {
+                bytes[8] ^= 1; /* the tip's hash */
+                node->meddled++;
+        }
+        return true;
+}
+
+/* Who says that it is on another branch, and is not, lies. */
+START_TEST(test_fork_claimed)
+{
+        struct source s;
+        struct world w;
+        struct world_node *node, *bad;
+
+        source_begin(&s, "\"heartbeat-ms\":0");
+        source_grow(&s, 30);
+        world_init(&w, 20);
+        bad = add_server(&w, &s);
+        bad->meddle = claim_other;
+        (void)add_server(&w, &s);
+        node = add_server(&w, &s);
+        (void)world_run(&w, node, UINT64_MAX, 60000);
+        ck_assert_uint_gt(bad->meddled, 0);
+        ck_assert_uint_eq(node->points[bad->handle], LLP_PUNISH_BAN);
+        ck_assert_uint_eq(node->points[2], 0);
+        ck_assert_uint_eq(node->evidence_count, 0);
+        expect_same(&s, node);
+        world_clear(&w);
+        source_end(&s);
+}
+END_TEST
+
 START_TEST(test_codecs)
 {
         struct llp_status status = {.height = 5000, .earliest = 7, .snapshot_count = 2,
@@ -499,7 +653,8 @@ main(void)
 {
         const TTest *const cases[] = {test_full, test_parallel, test_liar_blocks,
             test_liar_headers, test_liar_framing, test_staller, test_liar_height, test_vanish,
-            test_follow, test_disk, test_codecs, test_answer, NULL};
+            test_follow, test_disk, test_fork, test_fork_rounds, test_fork_claimed, test_codecs,
+            test_answer, NULL};
 
         if (lx_crypto_init() != LX_OK)
                 return 1;
