@@ -63,6 +63,8 @@ static const struct option_row ROWS[] = {
         "[random-nonces]\"."},
     {"dns-listen", OPTION_TEXT, false, AT(dns_listen), "ADDRESS:PORT", NULL,
         "Answer DNS for names under .lx on this address (UDP and TCP)."},
+    {"dns-forward", OPTION_TEXT, false, AT(dns_forward), "ADDRESS:PORT", NULL,
+        "Forward DNS queries for other names to this server (default: refuse them)."},
     {"light", OPTION_FLAG, false, AT(light), NULL, NULL,
         "Be a light node: headers and what is watched, with proofs, from the stations given with --peer."},
     {"trust", OPTION_TEXT, false, AT(trust), "HEIGHT:HASH", NULL,

@@ -30,6 +30,7 @@ struct node_conf {
         char *router_plain_from;
         char *router_site;
         char *dns_listen;
+        char *dns_forward;
         bool router;
         bool light;
         char *trust;

@@ -99,8 +99,9 @@ overlay_open_dns(struct overlay *o, struct lx_why *why)
         if (o->conf->dns_listen == NULL)
                 return LX_OK;
         memcpy(zone.eid_prefix, ledger_genesis(o->ledger)->eid_prefix, 4);
-        err = dns_io_open(o->conf->dns_listen, &zone, &o->dns, why);
+        err = dns_io_open(o->conf->dns_listen, o->conf->dns_forward, &zone, &o->dns, why);
         if (err == LX_OK)
-                log_notice(ROUTER, "answering DNS", "address=%s zone=lx", o->conf->dns_listen);
+                log_notice(ROUTER, "answering DNS", "address=%s zone=lx forward=%s", o->conf->dns_listen,
+                    o->conf->dns_forward != NULL ? o->conf->dns_forward : "none");
         return err;
 }

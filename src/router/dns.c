@@ -294,3 +294,28 @@ dns_answer(const struct dns_zone *zone, const uint8_t *query, size_t len, bool t
         }
         return wr.len;
 }
+
+bool
+dns_is_ours(const struct dns_zone *zone, const uint8_t *query, size_t len)
+{
+        struct router_addr eid;
+        struct query q;
+        unsigned digits;
+        size_t name_len;
+
+        if (len < 12 || len > DNS_MESSAGE_MAX || (query[2] & 0x80) != 0 || read_query(query, len, &q) != NOERROR ||
+            ends_with(q.name, "lx", &name_len))
+                return true;
+        return ends_with(q.name, "ip6.arpa", &name_len) && read_reverse(q.name, name_len, &eid, &digits) &&
+               digits >= 8 && memcmp(eid.b, zone->eid_prefix, 4) == 0; /* public */
+}
+
+bool
+dns_answers(const uint8_t *query, size_t query_len, const uint8_t *answer, size_t len)
+{
+        struct query q;
+
+        return read_query(query, query_len, &q) == NOERROR && len >= q.question_end && (answer[2] & 0x80) != 0 &&
+               memcmp(answer, query, 2) == 0 && memcmp(answer + 4, query + 4, 2) == 0 && /* public */
+               memcmp(answer + 12, query + 12, q.question_end - 12) == 0;               /* public */
+}

@@ -3,8 +3,8 @@
  *
  * "NAME.lx" is answered with the IPv6 EID that the ledger's name register points to, the reverse name of
  * an EID with PTR. We are authoritative for "lx" and for the network's EID prefix; everything else is
- * refused. Queries are RFC 1035 with one question; EDNS is read for the size it allows. Answers over UDP are cut
- * to that size with TC. Threads: pure.
+ * refused here (dns_is_ours tells, so that a caller can forward it). Queries are RFC 1035 with one question; EDNS is
+ * read for the size it allows. Answers over UDP are cut to that size with TC. Threads: pure.
  */
 #ifndef LX_ROUTER_DNS_H
 #define LX_ROUTER_DNS_H
@@ -31,5 +31,9 @@ struct dns_zone {
  */
 size_t dns_answer(
     const struct dns_zone *zone, const uint8_t *query, size_t len, bool tcp, uint8_t *out);
+/** Whether the query is for us to answer: for a name of ours, or so wrong that nobody else should see it. */
+bool dns_is_ours(const struct dns_zone *zone, const uint8_t *query, size_t len);
+/** Whether @answer is one to @query: its id, an answer, and the same question. */
+bool dns_answers(const uint8_t *query, size_t query_len, const uint8_t *answer, size_t len);
 
 #endif

@@ -101,6 +101,37 @@ START_TEST(test_reverse)
 }
 END_TEST
 
+/* What may be forwarded, and which answers are answers. */
+START_TEST(test_whose)
+{
+        static const struct { const char *name; bool ours; } names[] = {{"station7.lx", true}, {"lx", true},
+            {"nobody.LX", true}, {"example.org", false}, {"lx.example.org", false}, {"alx", false},
+            {"7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.7.c.6.0.0.d.f.ip6.arpa", true},
+            {"8.7.c.6.0.0.d.f.ip6.arpa", true}, {"7.c.6.0.0.d.f.ip6.arpa", false}, {"8.b.d.0.1.0.0.2.ip6.arpa", false},
+            {"1.0.0.127.in-addr.arpa", false}};
+        uint8_t q[512], a[512];
+
+        for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+                size_t len = question(names[i].name, 1, true, q);
+
+                ck_assert_msg(dns_is_ours(&ZONE, q, len) == names[i].ours, "%s", names[i].name);
+                for (size_t cut = 0; cut < len - 11; cut++) /* without its end nobody else sees it */
+                        ck_assert(dns_is_ours(&ZONE, q, cut));
+                memcpy(a, q, len);
+                ck_assert(!dns_answers(q, len, a, len)); /* a question */
+                a[2] |= 0x80;
+                ck_assert(dns_answers(q, len, a, len));
+                for (size_t cut = 0; cut < len - 11; cut++)
+                        ck_assert(!dns_answers(q, len, a, cut));
+                a[1] ^= 1;
+                ck_assert(!dns_answers(q, len, a, len));
+                a[1] ^= 1;
+                a[13] ^= 1;
+                ck_assert(!dns_answers(q, len, a, len));
+        }
+}
+END_TEST
+
 START_TEST(test_bad)
 {
         uint8_t q[512], out[DNS_MESSAGE_MAX];
@@ -130,7 +161,7 @@ END_TEST
 int
 main(void)
 {
-        const TTest *const cases[] = {test_forward, test_reverse, test_bad, NULL};
+        const TTest *const cases[] = {test_forward, test_reverse, test_whose, test_bad, NULL};
 
         return unit_main("router_dns", cases, 60);
 }
