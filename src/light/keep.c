@@ -124,6 +124,32 @@ light_note_drop(struct lx_buf *out, const struct light_entry *entry)
 }
 
 void
+light_note_manifest(struct lx_buf *out, struct lx_span bytes)
+{
+        uint8_t head[5];
+        struct lx_writer wr = lx_writer_init(head, sizeof(head));
+
+        lx_write_u8(&wr, LIGHT_E_MANIFEST);
+        lx_write_u32(&wr, (uint32_t)bytes.len);
+        lx_buf_append(out, head, sizeof(head));
+        lx_buf_append(out, bytes.p, bytes.len);
+}
+
+/* Whether a release that is watched names it. */
+static bool
+is_named(const struct light *light, const struct lx_hash *root)
+{
+        for (size_t i = 0; i < light->item_count; i++) {
+                struct lx_hash is;
+                uint64_t len;
+
+                if (light_is_release(&light->items[i], &is, &len) && lx_hash_eq(&is, root))
+                        return true;
+        }
+        return false;
+}
+
+void
 light_snapshot(const struct light *light, struct lx_buf *out)
 {
         struct light *mutable = (struct light *)(uintptr_t)light;
@@ -141,6 +167,9 @@ light_snapshot(const struct light *light, struct lx_buf *out)
                 light_note_head(out, light->heads[i]);
         for (size_t i = 0; i < light->item_count; i++)
                 light_note_item(out, &light->items[i]);
+        for (size_t i = 0; i < light->manifest_count; i++)
+                if (is_named(light, &light->manifests[i].root))
+                        light_note_manifest(out, lx_buf_span(&light->manifests[i].bytes));
         for (size_t i = 0; i < light->station_count; i++)
                 light_note_station(out, &light->stations[i]);
         for (size_t i = 0; i < light->evidence_count; i++)
@@ -314,6 +343,11 @@ replay_one(struct light *light, struct lx_reader *rd)
                 return;
         case LIGHT_E_DROP:
                 replay_drop(light, rd);
+                return;
+        case LIGHT_E_MANIFEST:
+                bytes = lx_read_var32(rd, LIGHT_MANIFEST_MAX);
+                if (rd->err == LX_OK && light_add_manifest(light, bytes, &hash) != LX_OK)
+                        lx_reader_fail(rd, LX_ERR_FORMAT);
                 return;
         }
         lx_reader_fail(rd, LX_ERR_FORMAT);

@@ -45,6 +45,9 @@ light_free(struct light *light)
                         lx_buf_clear(&light->evidence[i].header[k]);
                         lx_buf_clear(&light->evidence[i].cert[k]);
                 }
+        for (size_t i = 0; i < light->manifest_count; i++)
+                lx_buf_clear(&light->manifests[i].bytes);
+        lx_free(light->manifests);
         lx_free(light->heads);
         lx_free(light->sets);
         lx_free(light->items);

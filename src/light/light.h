@@ -35,6 +35,8 @@
 #define LIGHT_HEADS_KEPT 16   /* accepted headers that stay although no proof needs them */
 #define LIGHT_STATIONS_MAX 64 /* the one that was not met for longest gives way */
 #define LIGHT_EVIDENCE_MAX 8
+#define LIGHT_MANIFEST_MAX (256u << 10)
+#define LIGHT_MANIFESTS_MAX (1u << 20) /* all together */
 #define LIGHT_NAMES_MAX 512   /* bytes of the names in an evidence */
 
 struct light;
@@ -181,6 +183,21 @@ void light_set_seen(struct light *light, uint64_t height);
 /** A kept header by height, with certificate and the set that signed it (spans into the machine); false: not kept. */
 bool light_get_head(const struct light *light, uint64_t height, struct ledger_header *out_header,
     struct lx_span *out_cert, struct lx_span *out_set);
+
+/* ---- manifests of releases that are watched ------------------------------------------------------ */
+
+/**
+ * The manifest of a proven release that is not here: its root and bytes. Those above LIGHT_MANIFEST_MAX, and what
+ * does not fit into LIGHT_MANIFESTS_MAX with the others, are done without.
+ */
+bool light_wants_manifest(const struct light *light, struct lx_hash *out_root, uint64_t *out_len);
+/** A whole manifest. LX_ERR_PROOF: it is not what light_wants_manifest asks for. */
+LX_MUST_CHECK enum lx_err light_take_manifest(
+    struct light *light, const struct lx_hash *root, const uint8_t *bytes, size_t len, struct lx_why *why);
+/** The manifest with @root; p NULL: it is not here. */
+struct lx_span light_manifest(const struct light *light, const struct lx_hash *root);
+/** Whether @item is a proven release or approval; *out_root, *out_len: of its manifest. */
+bool light_is_release(const struct light_item *item, struct lx_hash *out_root, uint64_t *out_len);
 
 /* ---- stations and evidence ----------------------------------------------------------------------- */
 

@@ -15,7 +15,8 @@ enum light_entry_type {
         LIGHT_E_CLOCK = 5,   /* u64 floor */
         LIGHT_E_STATION = 6,
         LIGHT_E_EVIDENCE = 7,
-        LIGHT_E_DROP = 8     /* entry: no longer watched */
+        LIGHT_E_DROP = 8,    /* entry: no longer watched */
+        LIGHT_E_MANIFEST = 9 /* var32 manifest of a release that is watched */
 };
 
 struct light_head {
@@ -27,6 +28,11 @@ struct light_head {
 
 struct light_set {
         struct lx_hash hash;
+        struct lx_buf bytes;
+};
+
+struct light_manifest {
+        struct lx_hash root;
         struct lx_buf bytes;
 };
 
@@ -48,6 +54,8 @@ struct light {
         struct lx_hash wanted_set;
         struct light_item *items;
         size_t item_count;
+        struct light_manifest *manifests;
+        size_t manifest_count;
         struct light_station stations[LIGHT_STATIONS_MAX];
         size_t station_count;
         struct light_evidence evidence[LIGHT_EVIDENCE_MAX];
@@ -83,6 +91,8 @@ void light_name_culprits(const struct sigchain_valset *a_set, struct lx_span a,
 void light_add_evidence(struct light *light, const struct ledger_header *a, struct lx_span a_cert,
     const struct ledger_header *b, struct lx_span b_cert, const char *names);
 
+/** Keep a manifest; its root is computed. LX_ERR_FORMAT and what reading says. */
+LX_MUST_CHECK enum lx_err light_add_manifest(struct light *light, struct lx_span bytes, struct lx_hash *out_root);
 /** Entries of changes. */
 void light_note_start(struct light *light);
 void light_note_set(struct lx_buf *out, struct lx_span bytes);
@@ -91,6 +101,7 @@ void light_note_item(struct lx_buf *out, const struct light_item *item);
 void light_note_clock(struct light *light);
 void light_note_station(struct lx_buf *out, const struct light_station *station);
 void light_note_evidence(struct lx_buf *out, const struct light_evidence *evidence);
+void light_note_manifest(struct lx_buf *out, struct lx_span bytes);
 void light_note_drop(struct lx_buf *out, const struct light_entry *entry);
 
 #endif

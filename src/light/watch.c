@@ -3,6 +3,7 @@
 #include "light/watch.h"
 
 #include "base/mem.h"
+#include "sigchain/manifest.h"
 #include "sigchain/object.h"
 #include "sigchain/standard.h"
 
@@ -64,10 +65,58 @@ find_target(const struct light_item *item, struct light_entry *out)
         return item->proven && item->exists && light_target_of(&item->entry, lx_buf_span(&item->value), out);
 }
 
+/* For each entry of a manifest the three revocations that would take it back. */
+struct revocations {
+        struct light *light;
+        struct lx_hash publisher;
+};
+
+static bool
+watch_revocations(void *arg, uint32_t number, const struct sigchain_entry *e, struct lx_span raw)
+{
+        struct revocations *r = arg;
+        const struct lx_hash *digests[3] = {&e->root, &e->sha256, &e->fsverity};
+        struct light_entry entry = {.kind = SIGCHAIN_KIND_REVOKED, .key_len = 2 * LX_HASH_LEN};
+        enum lx_err err = LX_OK;
+
+        (void)number;
+        (void)raw;
+        memcpy(entry.key, r->publisher.b, LX_HASH_LEN);
+        for (int i = 0; i < 3 && err == LX_OK; i++) {
+                memcpy(entry.key + LX_HASH_LEN, digests[i]->b, LX_HASH_LEN);
+                err = light_watch(r->light, &entry, NULL);
+        }
+        return err == LX_OK; /* a full list: the rest can't be answered, and says so */
+}
+
+static void
+watch_release(struct light *light, size_t index)
+{
+        const struct light_item *item = light_item(light, index);
+        struct revocations r = {.light = light};
+        struct sigchain_register reg;
+        struct lx_hash root;
+        struct lx_span bytes;
+        uint64_t len;
+        uint32_t count;
+
+        if (!light_is_release(item, &root, &len) ||
+            sigchain_register_decode(item->value.p, item->value.len, &reg) != LX_OK)
+                return;
+        r.publisher = reg.owner;
+        bytes = light_manifest(light, &root);
+        if (bytes.p != NULL)
+                (void)!sigchain_manifest_read(
+                    &light_ops(light)->hash, bytes, watch_revocations, &r, &root, &count);
+}
+
 bool
 light_watch_targets(struct light *light)
 {
         size_t count = light_item_count(light);
+
+        for (size_t i = 0; i < count; i++)
+                watch_release(light, i);
 
         for (size_t i = 0; i < count; i++) {
                 struct light_entry target;
@@ -84,7 +133,12 @@ light_is_target(const struct light *light, const struct light_entry *entry)
 {
         for (size_t i = 0; i < light_item_count(light); i++) {
                 struct light_entry target;
+                struct lx_hash root;
+                uint64_t len;
 
+                /* Of which release a revocation is: that is not looked at, as long as there is one. */
+                if (entry->kind == SIGCHAIN_KIND_REVOKED && light_is_release(light_item(light, i), &root, &len))
+                        return true;
                 if (entry->kind == SIGCHAIN_KIND_REGISTER && find_target(light_item(light, i), &target) &&
                     memcmp(target.key, entry->key, LX_HASH_LEN) == 0) /* public */
                         return true;

@@ -42,6 +42,7 @@ llp_contact_free(struct llp_contact *c)
                 free_peer(c->peer[i]);
         lx_buf_clear(&c->partial);
         lx_buf_clear(&c->pending);
+        lx_buf_clear(&c->manifest);
         lx_free(c);
 }
 
@@ -196,7 +197,10 @@ llp_contact_down(struct llp_contact *c, uint32_t peer, uint64_t now_ms)
         s->bytes_out += p->bytes_out;
         light_part_with(c->options.light, s);
         for (size_t i = 0; i < p->q_count; i++)
-                c->stats.wasted += p->q[i]->got.len;
+                if (p->q[i]->ask.type == LIGHT_BLOB)
+                        contact_keep_part(c, p->q[i]);
+                else
+                        c->stats.wasted += p->q[i]->got.len;
         if (p == contact_active(c))
                 lx_buf_reset(&c->pending);
         for (size_t i = 0; i < c->peer_count; i++)
@@ -263,6 +267,7 @@ llp_contact_get_stats(const struct llp_contact *c, struct llp_contact_stats *out
         out_stats->wants_anchor = light_header(light) == NULL;
         out_stats->wants_set = light_wants_set(light, &set);
         out_stats->wants_path = light_wants_path(light, &old);
+        out_stats->wants_manifest = light_wants_manifest(light, &set, &old);
         out_stats->done = p != NULL && p->q_count == 0 && p->asked_tip;
         out_stats->over_budget = p != NULL && contact_is_over_budget(c, p);
 }

@@ -9,6 +9,7 @@
  *   1 anchor     the trusted header, while it is not known; a set that is missing (goes on where it was cut)
  *   2 tip        newest header that the skip rule accepts; again until the station has nothing newer
  *   3 watched    what changed since the last contact, then what was never proven, then the oldest proof
+ *     manifest of a release that is watched (goes on where it was cut); its revocations are watched then, too
  *   4 path       the proof that the history goes on from the header of the last contact
  *   then it asks for the tip again every LLP_CONTACT_TIP_MS, and for what changed.
  *
@@ -68,7 +69,7 @@ struct llp_contact_stats {
         uint64_t repeated;      /* proofs that came although they were here: never, with an honest station */
         uint64_t asks, parts;
         size_t never, stale;    /* watched: never proven; not in this contact, or before the tip */
-        bool wants_anchor, wants_set, wants_path;
+        bool wants_anchor, wants_set, wants_path, wants_manifest;
         bool done;              /* nothing is missing from the station it works with */
         bool over_budget;
 };

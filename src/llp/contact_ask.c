@@ -117,6 +117,8 @@ contact_ask_list(struct llp_contact *c, struct station_peer *p)
                 if (list.len - rd.left - from > LIST_PART)
                         break;
                 to = list.len - rd.left;
+                if (p->list_have == 0) /* it may know more already: its answer says from where to go on */
+                        break;
         }
         a.entries = LX_SPAN(list.p + from, to - from);
         light_list_digest(&light_ops(c->options.light)->hash, lx_buf_span(&list), a.digest);
@@ -169,18 +171,33 @@ ask_path(struct llp_contact *c, struct station_peer *p, uint64_t old)
         (void)ask(c, p, &a);
 }
 
+static void
+ask_manifest(struct llp_contact *c, struct station_peer *p, const struct lx_hash *root)
+{
+        struct light_ask a = {.type = LIGHT_BLOB, .kind = 0, .hash = *root};
+
+        if (!lx_hash_eq(&c->manifest_root, root))
+                lx_buf_reset(&c->manifest);
+        c->manifest_root = *root;
+        a.offset = c->manifest.len;
+        (void)ask(c, p, &a);
+}
+
 /* With the one that is worked with, after its tip is known. */
 static void
 plan_rest(struct llp_contact *c, struct station_peer *p)
 {
         struct light *light = c->options.light;
+        struct lx_hash root;
         uint16_t one;
-        uint64_t old;
+        uint64_t old, len;
 
         if (light_item_count(light) > 0 && !is_asking(p, LIGHT_WATCH) && !is_asking(p, LIGHT_LIST) &&
             !p->no_watch && p->claimed >= light_height(light) &&
             (!p->watched || light_stale(light, p->base, &one, 1) > 0))
                 ask_watched(c, p, false);
+        if (!p->no_manifest && !is_anyone_asking(c, LIGHT_BLOB) && light_wants_manifest(light, &root, &len))
+                ask_manifest(c, p, &root);
         if (light_wants_path(light, &old) && !is_asking(p, LIGHT_PATH) && !is_asking(p, LIGHT_LIST) && !p->no_path &&
             p->claimed >= light_height(light))
                 ask_path(c, p, old);

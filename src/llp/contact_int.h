@@ -37,6 +37,7 @@ struct station_peer {
         bool asked_tip;     /* once answered */
         bool shunned;
         bool watched;       /* what changed was told for the tip of now */
+        bool no_manifest;
         bool no_path, no_watch; /* it has none for the tip of now */
         uint8_t number;
         struct question *q[LLP_CONTACT_ASKS_MAX];
@@ -51,6 +52,8 @@ struct llp_contact {
         struct lx_buf partial;
         struct lx_pubkey partial_by; /* who gave its last bytes */
         bool partial_mixed;          /* several did */
+        struct lx_hash manifest_root; /* of a manifest that is not whole yet */
+        struct lx_buf manifest;
         struct lx_buf pending; /* a tip that waits for a set */
         uint64_t now_ms;
         struct llp_contact_stats stats;
@@ -75,5 +78,8 @@ void contact_ask_rival(struct llp_contact *c, struct station_peer *p);
 
 /* contact_take.c: a part of an answer to its first question. */
 enum lx_err contact_take_part(struct llp_contact *c, struct station_peer *p, const struct light_part *part);
+
+/* What came of a manifest stays when the contact is lost. */
+void contact_keep_part(struct llp_contact *c, const struct question *q);
 
 #endif

@@ -136,6 +136,46 @@ take_set(struct llp_contact *c, struct station_peer *p, const uint8_t *bytes, si
         }
 }
 
+/* Bytes of a manifest, behind the length of the whole: it is whole when the release says so. */
+static void
+take_manifest(struct llp_contact *c, struct station_peer *p, struct question *q)
+{
+        struct lx_reader rd = lx_reader_init(q->got.p, q->got.len);
+        uint64_t total = lx_read_varint(&rd), wanted = 0;
+        struct lx_hash root;
+        struct lx_why why = {{0}};
+        enum lx_err err;
+
+        if (rd.err != LX_OK || !light_wants_manifest(c->options.light, &root, &wanted) ||
+            !lx_hash_eq(&root, &c->manifest_root))
+                return;
+        if (total != wanted || q->ask.offset != c->manifest.len || rd.left == 0 || rd.left > total - q->ask.offset) {
+                lx_buf_reset(&c->manifest);
+                p->no_manifest = true;
+                contact_accuse(c, p, LIGHT_FORGES, "a manifest of another length than the release says");
+                return;
+        }
+        lx_buf_append(&c->manifest, rd.p, rd.left);
+        if (c->manifest.len < total)
+                return;
+        err = light_take_manifest(c->options.light, &root, c->manifest.p, c->manifest.len, &why);
+        lx_buf_reset(&c->manifest);
+        if (err != LX_OK)
+                accuse_error(c, p, "manifest", err, &why);
+}
+
+/* What came of a manifest before the contact was lost stays: it goes on there. */
+void
+contact_keep_part(struct llp_contact *c, const struct question *q)
+{
+        struct lx_reader rd = lx_reader_init(q->got.p, q->got.len);
+
+        (void)lx_read_varint(&rd);
+        if (q->ask.type == LIGHT_BLOB && rd.err == LX_OK && lx_hash_eq(&q->ask.hash, &c->manifest_root) &&
+            q->ask.offset == c->manifest.len && c->manifest.len + rd.left < LIGHT_MANIFEST_MAX)
+                lx_buf_append(&c->manifest, rd.p, rd.left);
+}
+
 /* ---- answers: states ----------------------------------------------------------------------------- */
 
 /* The indices of what changed; false: not all of them are here. */
@@ -278,9 +318,11 @@ refused(struct llp_contact *c, struct station_peer *p, const struct question *q,
                 light_judge(contact_record(c, p), LIGHT_WITHHOLDS, "it lacks a validator set of its own headers");
                 p->shunned = true;
                 return;
+        case LIGHT_BLOB:
+                p->no_manifest = true;
+                return;
         case LIGHT_LIST:
         case LIGHT_HISTORY:
-        case LIGHT_BLOB:
                 return;
         }
 }
@@ -327,10 +369,12 @@ take_answer(struct llp_contact *c, struct station_peer *p, struct question *q)
         case LIGHT_LIST:
                 take_list(c, p, q);
                 return;
+        case LIGHT_BLOB:
+                take_manifest(c, p, q);
+                return;
         case LIGHT_SET:
         case LIGHT_WATCH:
         case LIGHT_HISTORY:
-        case LIGHT_BLOB:
                 return;
         }
 }

@@ -17,8 +17,9 @@
 /* What was published under a path. */
 struct published {
         struct published *same_name; /* another one with the same last part of the path */
+        struct published *same_root; /* the same content, published again */
         const char *path;
-        struct lx_hash root;
+        struct lx_hash publisher, root, sha256, fsverity;
         uint64_t size;
         struct lx_hash leaves;   /* blob with the leaf hashes of the whole release */
         uint64_t leaves_at;      /* offset of this entry's in it */
@@ -32,8 +33,11 @@ struct catalogue {
         struct lx_map *by_name; /* last part of the path -> published, for copies elsewhere */
         struct lx_arena *arena;
         struct lx_hash leaves;
+        struct lx_hash publisher; /* of the release that is read */
         uint64_t at;
         size_t releases;
+        bool light;               /* the node is a light one: it has only what is watched */
+        uint64_t oldest_ms;       /* age of the oldest proof (light) */
 };
 
 static bool
@@ -44,12 +48,12 @@ note_entry(void *arg, uint32_t number, const struct sigchain_entry *entry, struc
 
         (void)number;
         (void)raw;
-        *p = (struct published){.root = entry->root, .size = entry->size, .leaves = c->leaves,
-            .leaves_at = c->at};
+        *p = (struct published){.publisher = c->publisher, .root = entry->root, .sha256 = entry->sha256,
+            .fsverity = entry->fsverity, .size = entry->size, .leaves = c->leaves, .leaves_at = c->at};
         p->path = lx_arena_printf(c->arena, "/%.*s", (int)entry->path.len, entry->path.p);
         p->same_name = lx_map_put(c->by_name, strrchr(p->path, '/'), strlen(strrchr(p->path, '/')), p);
         lx_map_put(c->by_path, p->path, strlen(p->path), p);
-        lx_map_put(c->by_root, entry->root.b, LX_HASH_LEN, p);
+        p->same_root = lx_map_put(c->by_root, entry->root.b, LX_HASH_LEN, p);
         c->at += merkle_file_pages(entry->size) * LX_HASH_LEN;
         return true;
 }
@@ -92,6 +96,8 @@ prove_release(struct catalogue *c, struct lx_check *check, const char *publisher
                 return lx_fail(c->lx, rpcclient_was_refused(c->lx->client) ? LX_EXIT_REFUSED : LX_EXIT_FALSE,
                     "the node's answer does not hold: %s", c->lx->why.text);
         *out_proven = o;
+        if (check->age_ms > c->oldest_ms)
+                c->oldest_ms = check->age_ms;
         if (strcmp(lx_str(o, "owner"), publisher) == 0 && strcmp(lx_str(o, "standard"), standard) == 0)
                 return LX_EXIT_TRUE;
         return lx_fail(c->lx, LX_EXIT_FALSE, "the node's answer does not hold: %s is no %s of %s", address, standard,
@@ -105,7 +111,7 @@ note_publisher(struct catalogue *c, struct lx_check *check, const char *publishe
         json_t *o = NULL, *list, *reg, *proven;
         char after[65] = "";
         bool more = true;
-        int status = LX_EXIT_TRUE;
+        int status = lx_parse_hash(publisher, &c->publisher) ? LX_EXIT_TRUE : LX_EXIT_USAGE;
         size_t i;
 
         while (more && status == LX_EXIT_TRUE) {
@@ -116,6 +122,7 @@ note_publisher(struct catalogue *c, struct lx_check *check, const char *publishe
                 if (!lx_call(c->lx, "register.list", params, &o, &status))
                         return status;
                 list = json_object_get(o, "registers");
+                c->light |= json_is_true(json_object_get(o, "light"));
                 json_array_foreach(list, i, reg) {
                         json_t *fields = json_object_get(reg, "fields");
 
@@ -191,6 +198,58 @@ is_vouched(const json_t *answer)
         return false;
 }
 
+/* Whether a light node has that @publisher took @digest back; with --verify proven. */
+static int
+ask_state(struct catalogue *c, struct lx_check *check, const struct lx_hash *publisher, const struct lx_hash *digest,
+    bool *out_revoked)
+{
+        uint8_t key[2 * LX_HASH_LEN];
+        char hex[LX_HEX_LEN(sizeof(key))];
+        struct lx_buf value = {0};
+        json_t *o = NULL, *proof;
+        int status = LX_EXIT_TRUE;
+
+        memcpy(key, publisher->b, LX_HASH_LEN);
+        memcpy(key + LX_HASH_LEN, digest->b, LX_HASH_LEN);
+        lx_hex(key, sizeof(key), hex);
+        if (!lx_call(c->lx, "state.get", json_pack("{s:i,s:s,s:b}", "kind", SIGCHAIN_KIND_REVOKED, "key", hex, "prove",
+                (int)c->lx->verify), &o, &status))
+                return status;
+        *out_revoked = json_is_true(json_object_get(o, "exists"));
+        proof = json_object_get(o, "proof");
+        if (c->lx->verify && (lx_check_head(c->lx, check, proof, LX_CHECK_NOW) != LX_OK ||
+                lx_check_state(c->lx, check, proof, SIGCHAIN_KIND_REVOKED, key, sizeof(key), &value) != LX_OK ||
+                (value.len > 0) != *out_revoked))
+                status = lx_fail(c->lx, LX_EXIT_FALSE, "the node's answer does not hold: %s", c->lx->why.text);
+        if (c->lx->verify && check->age_ms > c->oldest_ms)
+                c->oldest_ms = check->age_ms;
+        if (!c->lx->verify && lx_num(o, "age") * 1000 > c->oldest_ms)
+                c->oldest_ms = lx_num(o, "age") * 1000;
+        lx_buf_clear(&value);
+        json_decref(o);
+        return status;
+}
+
+/* A light node has no index of digests: each publisher's revocation of each digest is a state of its own. */
+static int
+ask_light(struct catalogue *c, struct lx_check *check, const struct lx_file *file, bool *out_revoked)
+{
+        int status = LX_EXIT_TRUE;
+
+        *out_revoked = true;
+        for (const struct published *p = find_same(c, file); p != NULL && status == LX_EXIT_TRUE; p = p->same_root) {
+                const struct lx_hash *digests[3] = {&p->root, &p->sha256, &p->fsverity};
+                bool revoked = false, one = false;
+
+                for (int i = 0; i < 3 && status == LX_EXIT_TRUE; i++) {
+                        status = ask_state(c, check, &p->publisher, digests[i], &one);
+                        revoked |= one;
+                }
+                *out_revoked &= revoked;
+        }
+        return status;
+}
+
 #define ASK_AT_ONCE 500
 
 /* Ask about the files from @at on that somebody published; fills revoked[]. */
@@ -231,6 +290,11 @@ ask_revoked(struct catalogue *c, struct lx_check *check, const struct lx_files *
 {
         int status = LX_EXIT_TRUE;
 
+        for (size_t i = 0; c->light && i < files->count && status == LX_EXIT_TRUE; i++)
+                if (find_same(c, &files->v[i]) != NULL)
+                        status = ask_light(c, check, &files->v[i], &revoked[i]);
+        if (c->light)
+                return status;
         for (size_t at = 0; at < files->count && status == LX_EXIT_TRUE; at += ASK_AT_ONCE)
                 status = ask_some(c, check, files, at,
                     at + ASK_AT_ONCE < files->count ? at + ASK_AT_ONCE : files->count, revoked);
@@ -332,6 +396,9 @@ judge_all(struct catalogue *c, struct lx_check *check, struct lx_files *files)
         if (!c->lx->json)
                 printf("%zu good, %zu bad, %zu unknown, %zu revoked, %zu unreadable (of %zu releases)\n", t.good,
                     t.bad, t.unknown, t.revoked, t.failed, c->releases);
+        if (!c->lx->json && c->light)
+                printf("by a light node: only releases that are watched are known; the oldest proof is of %llu s ago\n",
+                    (unsigned long long)c->oldest_ms / 1000);
         return t.failed > 0 ? LX_EXIT_IO : t.bad + t.unknown + t.revoked > 0 ? LX_EXIT_FALSE : LX_EXIT_TRUE;
 }
 

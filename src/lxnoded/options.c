@@ -71,8 +71,8 @@ static const struct option_row ROWS[] = {
         "Light: trust this header, from somebody you trust. Needed on first start, and when the trusting period "
         "is over."},
     {"watch", OPTION_LIST, false, AT(watch), "ADDRESS|NAME|EID", NULL,
-        "Light: keep this register with its proof: by address, name (and what it points to) or EID. May be given "
-        "again."},
+        "Light: keep this register with its proof: by address, name (and what it points to) or EID; of a release "
+        "also its manifest and revocations. May be given again."},
     {"contact", OPTION_TEXT, false, AT(contact), "FILE", NULL,
         "Light: when stations are seen: lines \"BEGIN END [BYTES]\", times as 2026-11-25T10:00:00Z (default: always)."},
     {"check-db", OPTION_FLAG, false, AT(check_db), NULL, NULL,

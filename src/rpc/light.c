@@ -14,6 +14,7 @@
 #include "sigchain/standard.h"
 
 #include <arpa/inet.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define STATIONS_MAX LIGHT_STATIONS_MAX
@@ -220,6 +221,51 @@ light_register_get(struct rpc_call *call)
         return set_register(call, &address, "this register", "there is no register at this address");
 }
 
+/* Any state that is watched: what a client needs to prove revocations. */
+static enum lx_err
+light_state_get(struct rpc_call *call)
+{
+        const char *hex = rpc_str(call, "key");
+        uint8_t key[SIGCHAIN_KEY_MAX];
+        const struct light_item *item = NULL;
+        enum lx_err err;
+
+        if (strlen(hex) > 2 * sizeof(key) || !lx_unhex(hex, strlen(hex), key, strlen(hex) / 2))
+                return LX_ERR_RANGE;
+        err = find_item(call, (unsigned)rpc_u64(call, "kind"), key, strlen(hex) / 2, "this state", &item);
+        if (err == LX_OK)
+                err = set_proof(call, item);
+        if (err == LX_OK)
+                rpc_set(call, "value", item->exists ? lx_json_hex(item->value.p, item->value.len) : json_null());
+        return err;
+}
+
+/* Registers that are watched and proven: whether others exist it can't know, and says so. */
+static enum lx_err
+light_register_list(struct rpc_call *call)
+{
+        const char *standard = rpc_str(call, "standard"), *owner = rpc_str(call, "owner");
+        json_t *list = json_array();
+
+        for (size_t i = 0; i < light_item_count(light_of(call)); i++) {
+                const struct light_item *item = light_item(light_of(call), i);
+                json_t *o = json_object();
+                struct lx_hash address;
+
+                memcpy(address.b, item->entry.key, LX_HASH_LEN);
+                if (item->entry.kind == SIGCHAIN_KIND_REGISTER && item->proven && item->exists &&
+                    ledger_register_to_json(&address, lx_buf_span(&item->value), o) == LX_OK &&
+                    (standard == NULL || strcmp(json_string_value(json_object_get(o, "standard")), standard) == 0) &&
+                    (owner == NULL || strcmp(json_string_value(json_object_get(o, "owner")), owner) == 0))
+                        json_array_append(list, o);
+                json_decref(o);
+        }
+        rpc_set(call, "registers", list);
+        rpc_set(call, "more", json_false());
+        rpc_set(call, "light", json_true());
+        return LX_OK;
+}
+
 static enum lx_err
 light_name_resolve(struct rpc_call *call)
 {
@@ -420,6 +466,8 @@ light_contact_next(struct rpc_call *call)
                 json_array_append_new(missing, json_sprintf("%zu that were never proven", stats.never));
         if (stats.stale > 0)
                 json_array_append_new(missing, json_sprintf("%zu with proofs older than the tip", stats.stale));
+        if (stats.wants_manifest)
+                json_array_append_new(missing, json_string("the manifest of a release"));
         if (stats.wants_path)
                 json_array_append_new(missing, json_string("the proof that the history goes on"));
         rpc_set(call, "stations", rpc_number(stats.up));
@@ -444,6 +492,10 @@ static const struct rpc_row ROWS[] = {
     {"register.get", light_register_get, "address:hash prove:bool?",
         "address type standard owner created modified pending data fields height age",
         "A register that is watched, as of the height it was proven at."},
+    {"register.list", light_register_list, "owner:hash? standard:str? after:hash? limit:u64?", "registers more",
+        "The registers that are watched and proven."},
+    {"state.get", light_state_get, "kind:u64 key:hex prove:bool?", "exists value height age",
+        "Any state that is watched."},
     {"name.resolve", light_name_resolve, "name:str prove:bool?", "name address target owner height age",
         "Where a name that is watched points to."},
     {"route.resolve", light_route_resolve, "eid:str iid:u64? prove:bool?", "prefix iid source rlocs ttl eid height age",
@@ -461,6 +513,29 @@ rpc_light_rows(void)
         return ROWS;
 }
 
+/* The part of a manifest that the query names. */
+static void
+reply_manifest(const struct light *light, struct io_http_request *req, const char *hex)
+{
+        static const char none[] = "{\"error\":{\"code\":-31010,\"message\":\"this light node does not have the "
+                                   "manifest: is the release watched, and was there a contact?\"}}";
+        const char *from = io_http_query(req, "offset"), *count = io_http_query(req, "length");
+        uint64_t offset = from != NULL ? strtoull(from, NULL, 10) : 0;
+        uint64_t length = count != NULL ? strtoull(count, NULL, 10) : UINT64_MAX;
+        struct lx_span bytes = {NULL, 0};
+        struct lx_hash root;
+
+        if (io_http_method(req) == IO_HTTP_GET && lx_unhex(hex, strlen(hex), root.b, LX_HASH_LEN))
+                bytes = light_manifest(light, &root);
+        if (bytes.p == NULL || offset > bytes.len) {
+                io_http_reply(req, 404, "application/json", none, sizeof(none) - 1);
+                return;
+        }
+        if (length > bytes.len - offset)
+                length = bytes.len - offset;
+        io_http_reply(req, 200, "application/octet-stream", bytes.p + offset, (size_t)length);
+}
+
 bool
 rpc_light_path(struct rpc *rpc, struct io_http_request *req, const char *path)
 {
@@ -470,6 +545,10 @@ rpc_light_path(struct rpc *rpc, struct io_http_request *req, const char *path)
 
         if (strcmp(path, "/health") == 0) {
                 io_http_reply(req, 200, "text/plain", "ok\n", 3);
+                return true;
+        }
+        if (strncmp(path, "/blob/manifest/", 15) == 0) {
+                reply_manifest(light, req, path + 15);
                 return true;
         }
         if (strcmp(path, "/ready") != 0)

@@ -56,14 +56,22 @@ for bad in "--trust 5" "--watch no:such:thing" "--contact /nowhere"; do
         grep -q -- "${bad%% *}" "$work/out" || fail "$bad: $(cat "$work/out")"
 done
 
-start_light --trust "1:$trusted" --watch "$address" --watch beacon --peer "$id@127.0.0.1:$port"
+mkdir "$work/bin"
+cp /bin/true "$work/bin/good"
+cp /bin/echo "$work/bin/taken-back"
+owner --json binary publish --release flight "$work/bin" >"$work/published" || fail "not published"
+release=$(field release <"$work/published")
+publisher=$(field publisher <"$work/published")
+
+start_light --trust "1:$trusted" --watch "$address" --watch beacon --watch "$release" --peer "$id@127.0.0.1:$port"
 until_light on_light register get "$address"
 on_light register get "$address" | grep -q "as of     height" || fail "no age is shown"
 until_light on_light name resolve beacon
 # A change comes with the next contact.
 kill_light
 owner register write "$address" --data "second" >/dev/null
-start_light --watch "$address" --watch beacon --peer "$id@127.0.0.1:$port"
+owner --yes binary revoke "$(sha256sum "$work/bin/taken-back" | cut -d' ' -f1)" >/dev/null || fail "not revoked"
+start_light --watch "$address" --watch beacon --watch "$release" --peer "$id@127.0.0.1:$port"
 until_light sh -c "'$build/lx' --datadir '$light' register get '$address' | grep -q 7365636f6e64"
 on_light contact list | grep -q "honest" || fail "the station is not honest: $(on_light contact list)"
 until_light sh -c "'$build/lx' --datadir '$light' contact next | grep -q 'missing    nothing'"
@@ -77,7 +85,7 @@ kill_light
 owner register write "$address" --data "by file" >/dev/null
 height=$("$build/lx" --datadir "$dir" --json chain head | field height)
 "$build/lx" --datadir "$dir" chain export --light --from 1 --watch "$address,beacon" >"$work/pass.lxp"
-start_light --watch "$address" --watch beacon
+start_light --watch "$address" --watch beacon --watch "$release"
 on_light chain import "$work/pass.lxp" | grep -q "height $height, 1 headers and" || fail "import"
 on_light --verify register get "$address" | grep -q 62792066696c65 || fail "the pass brought nothing"
 head -c 300 "$work/pass.lxp" >"$work/cut.lxp"
@@ -87,9 +95,17 @@ grep -q "damaged or cut off" "$work/err" || fail "$(cat "$work/err")"
 # Alone: the station goes away, the light node is killed, and answers all the same.
 stop
 kill_light
-start_light --watch "$address" --watch beacon
+start_light --watch "$address" --watch beacon --watch "$release"
 on_light --verify register get "$address" >"$work/out" || fail "nothing offline: $(cat "$work/out")"
 grep -q 62792066696c65 "$work/out" || fail "another value offline"
+on_light trust publisher "$publisher" >/dev/null
+on_light --verify binary verify "$work/bin/good" >"$work/out" || fail "binary verify: $(cat "$work/out")"
+grep -q "1 good" "$work/out" || fail "$(cat "$work/out")"
+grep -q "oldest proof" "$work/out" || fail "no age: $(cat "$work/out")"
+cp "$work/bin/good" "$work/bin/changed"
+printf x | dd of="$work/bin/changed" bs=1 seek=5000 conv=notrunc 2>/dev/null
+got=0; on_light --verify binary verify "$work/bin" >"$work/out" 2>&1 || got=$?
+[ "$got" = 1 ] && grep -q "1 good, 0 bad, 1 unknown, 1 revoked" "$work/out" || fail "binary verify: $got $(cat "$work/out")"
 got=0; on_light register get "$other" >"$work/out" 2>&1 || got=$?
 [ "$got" = 4 ] && grep -q "not watched" "$work/out" || fail "it guessed: $got $(cat "$work/out")"
 # Another trusted header of a height it has: refused.

@@ -9,6 +9,8 @@
 #include "crypto/secret.h"
 #include "crypto/sign.h"
 #include "kit/pass.h"
+#include "kit/rich.h"
+#include "light/watch.h"
 
 #include "unit.h"
 
@@ -549,12 +551,83 @@ START_TEST(a_fork_is_evidence_with_names)
 }
 END_TEST
 
+/* ---- releases ------------------------------------------------------------------------------------ */
+
+static void
+watch_more(struct pass *p, void *arg)
+{
+        (void)arg;
+        (void)light_watch_targets(p->light);
+}
+
+static bool
+has_release(struct pass *p)
+{
+        struct llp_contact_stats stats;
+
+        llp_contact_get_stats(p->contact, &stats);
+        return pass_is_done(p) && !stats.wants_manifest && light_item_count(p->light) > 1;
+}
+
+/* Flip a bit in parts that are longer than a header and a proof can be here: in the manifest. */
+static bool
+spoil_long(struct pass_station *s, uint8_t *bytes, size_t *len)
+{
+        (void)s;
+        if (*len > 1500)
+                bytes[*len / 2] ^= 1;
+        return true;
+}
+
+START_TEST(a_release_with_its_manifest)
+{
+        struct rich r;
+        struct pass_station *s;
+        struct lx_hash root;
+        struct lx_span manifest;
+        uint64_t state = 5, len = 0;
+        size_t revocations = 0;
+        bool done = false;
+
+        rich_init(&r, 3, 3);
+        pass_init(&pass, &r.kit, 11);
+        pass.watch = watch_more;
+        pass_trust(&pass, &r.kit, 1);
+        pass_watch(&pass, &r.release);
+        s = pass_add(&pass, &r.kit);
+        s->meddle = spoil_long;
+        pass_connect(&pass, s);
+        ck_assert(!pass_until(&pass, has_release, 200000));
+        /* With an honest one it goes on where it was cut. */
+        s = pass_add(&pass, &r.kit);
+        for (int i = 0; i < 200 && !done; i++) {
+                pass_connect(&pass, s);
+                done = pass_until(&pass, has_release, 3000 + unit_random(&state) % 6000);
+                if (!done)
+                        pass_cut(&pass);
+        }
+        ck_assert(done);
+        ck_assert_int_eq(verdict_of(s), LIGHT_HONEST);
+        ck_assert(light_is_release(light_item(pass.light, 0), &root, &len));
+        manifest = light_manifest(pass.light, &root);
+        ck_assert(manifest.p != NULL && manifest.len == len);
+        for (size_t i = 0; i < light_item_count(pass.light); i++)
+                revocations += light_item(pass.light, i)->entry.kind == SIGCHAIN_KIND_REVOKED;
+        ck_assert_uint_gt(revocations, 2);
+        pass_cut(&pass);
+        pass_power_cut(&pass, 99);
+        ck_assert_uint_eq(light_manifest(pass.light, &root).len, len);
+        pass_clear(&pass);
+        rich_clear(&r);
+}
+END_TEST
+
 int
 main(void)
 {
         const TTest *const cases[] = {one_contact_of_one_register, what_changed_comes_first, sets_that_change,
             cut_at_random_times, a_budget_is_kept, every_flipped_bit_is_noticed, who_withholds_is_named,
-            silence_and_garbage, a_fork_is_evidence_with_names, NULL};
+            silence_and_garbage, a_fork_is_evidence_with_names, a_release_with_its_manifest, NULL};
 
         if (lx_crypto_init() != LX_OK)
                 return 1;
