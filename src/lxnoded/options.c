@@ -61,6 +61,9 @@ static const struct option_row ROWS[] = {
     {"router-site", OPTION_TEXT, false, AT(router_site), "FILE", NULL,
         "Sites of other LISP implementations that register here: lines \"PREFIX KEY-ID sha256|sha1 KEY "
         "[random-nonces]\"."},
+    {"router-foreign", OPTION_TEXT, false, AT(router_foreign), "FILE", NULL,
+        "Map-servers of other LISP implementations: lines \"register PREFIX ADDRESS KEY-ID sha256|sha1 KEY\" for "
+        "prefixes of ours, \"resolve PREFIX ADDRESS\" for EIDs that are not on the ledger."},
     {"dns-listen", OPTION_TEXT, false, AT(dns_listen), "ADDRESS:PORT", NULL,
         "Answer DNS for names under .lx on this address (UDP and TCP)."},
     {"dns-forward", OPTION_TEXT, false, AT(dns_forward), "ADDRESS:PORT", NULL,

@@ -29,6 +29,7 @@ struct node_conf {
         char *router_eid;
         char *router_plain_from;
         char *router_site;
+        char *router_foreign;
         char *dns_listen;
         char *dns_forward;
         bool router;

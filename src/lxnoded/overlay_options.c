@@ -147,59 +147,86 @@ read_plain(const struct node_conf *conf, struct router_options *out, struct lx_w
         return LX_OK;
 }
 
-/* "PREFIX KEY-ID sha256|sha1 KEY [random-nonces]" */
-static enum lx_err
-read_site(char *line, struct router_site *out)
+static const char BLANKS[] = " \t\n";
+
+/* "KEY-ID sha256|sha1 KEY", out of a line that is being read. */
+static bool
+read_key(char **rest, uint8_t *out_id, enum router_alg *out_alg, uint8_t out_key[64], uint8_t *out_len)
 {
-        static const char blanks[] = " \t\n";
-        char *rest, *prefix = strtok_r(line, blanks, &rest), *id = strtok_r(NULL, blanks, &rest),
-             *alg = strtok_r(NULL, blanks, &rest), *key = strtok_r(NULL, blanks, &rest),
-             *more = strtok_r(NULL, blanks, &rest), *end;
+        char *id = strtok_r(NULL, BLANKS, rest), *alg = strtok_r(NULL, BLANKS, rest);
+        char *key = strtok_r(NULL, BLANKS, rest), *end;
         unsigned long number;
 
-        if (key == NULL || !router_eid_parse(prefix, &out->eid) || strlen(key) > sizeof(out->key))
-                return LX_ERR_FORMAT;
+        if (key == NULL || strlen(key) > 64)
+                return false;
         number = strtoul(id, &end, 10);
-        if (*end != '\0' || number > 255)
-                return LX_ERR_FORMAT;
-        out->key_id = (uint8_t)number;
-        if (strcmp(alg, "sha256") == 0)
-                out->alg = ROUTER_ALG_SHA256_128;
-        else if (strcmp(alg, "sha1") == 0)
-                out->alg = ROUTER_ALG_SHA1_96;
-        else
-                return LX_ERR_FORMAT;
-        out->key_len = (uint8_t)strlen(key);
-        memcpy(out->key, key, out->key_len);
-        out->random_nonces = more != NULL && strcmp(more, "random-nonces") == 0;
-        return more == NULL || out->random_nonces ? LX_OK : LX_ERR_FORMAT;
+        if (*end != '\0' || number > 255 || (strcmp(alg, "sha256") != 0 && strcmp(alg, "sha1") != 0))
+                return false;
+        *out_id = (uint8_t)number;
+        *out_alg = strcmp(alg, "sha1") == 0 ? ROUTER_ALG_SHA1_96 : ROUTER_ALG_SHA256_128;
+        *out_len = (uint8_t)strlen(key);
+        memcpy(out_key, key, *out_len);
+        return true;
 }
 
+/* "PREFIX KEY-ID sha256|sha1 KEY [random-nonces]" */
+static bool
+read_site(char *line, struct router_options *out)
+{
+        struct router_site *site = &out->site[out->site_count];
+        char *rest, *prefix = strtok_r(line, BLANKS, &rest), *more;
+
+        if (out->site_count == ROUTER_SITES_MAX || !router_eid_parse(prefix, &site->eid) ||
+            !read_key(&rest, &site->key_id, &site->alg, site->key, &site->key_len))
+                return false;
+        more = strtok_r(NULL, BLANKS, &rest);
+        site->random_nonces = more != NULL && strcmp(more, "random-nonces") == 0;
+        out->site_count++;
+        return more == NULL || (site->random_nonces && strtok_r(NULL, BLANKS, &rest) == NULL);
+}
+
+/* "register PREFIX ADDRESS KEY-ID sha256|sha1 KEY" or "resolve PREFIX ADDRESS" */
+static bool
+read_foreign(char *line, struct router_options *out)
+{
+        struct router_foreign *f = &out->foreign[out->foreign_count];
+        char *rest, *verb = strtok_r(line, BLANKS, &rest), *prefix = strtok_r(NULL, BLANKS, &rest);
+        char *at = strtok_r(NULL, BLANKS, &rest);
+
+        if (out->foreign_count == ROUTER_FOREIGN_MAX || at == NULL || !router_eid_parse(prefix, &f->eid) ||
+            !router_addr_parse(at, &f->at))
+                return false;
+        f->registers = strcmp(verb, "register") == 0;
+        if ((!f->registers && strcmp(verb, "resolve") != 0) ||
+            (f->registers && !read_key(&rest, &f->key_id, &f->alg, f->key, &f->key_len)))
+                return false;
+        out->foreign_count++;
+        return strtok_r(NULL, BLANKS, &rest) == NULL;
+}
+
+/* Every line of the file at @path that is not empty and no comment. */
 static enum lx_err
-read_sites(const struct node_conf *conf, struct router_options *out, struct lx_why *why)
+read_lines(const char *path, const char *form, bool (*read)(char *line, struct router_options *out),
+    struct router_options *out, struct lx_why *why)
 {
         struct lx_buf text = {0};
         char *line, *rest;
         unsigned number = 0;
         enum lx_err err;
 
-        if (conf->router_site == NULL)
+        if (path == NULL)
                 return LX_OK;
-        err = lx_file_read(conf->router_site, 1u << 16, &text, why);
+        err = lx_file_read(path, 1u << 16, &text, why);
         if (err != LX_OK)
                 return err;
         (void)lx_buf_str(&text);
         for (rest = (char *)text.p; err == LX_OK && (line = strsep(&rest, "\n")) != NULL;) {
                 number++;
                 line[strcspn(line, "#")] = '\0';
-                if (line[strspn(line, " \t")] == '\0')
+                if (line[strspn(line, " \t")] == '\0' || read(line, out))
                         continue;
-                if (out->site_count == ROUTER_SITES_MAX || read_site(line, &out->site[out->site_count]) != LX_OK) {
-                        lx_why_set(why, "%s line %u is not \"PREFIX KEY-ID sha256|sha1 KEY [random-nonces]\", or one "
-                            "too many", conf->router_site, number);
-                        err = LX_ERR_USAGE;
-                }
-                out->site_count++;
+                lx_why_set(why, "%s line %u is not %s, or one too many", path, number, form);
+                err = LX_ERR_USAGE;
         }
         lx_wipe(text.p, text.len);
         lx_buf_clear(&text);
@@ -229,18 +256,31 @@ take_counter(const struct node_conf *conf, uint64_t *out, struct lx_why *why)
 }
 
 static void
+add_route(struct router_io_options *out, const struct router_eid *eid)
+{
+        if (out->route_count < ROUTER_ROUTES_MAX)
+                out->route[out->route_count++] = *eid;
+}
+
+/* What goes into the device: EIDs, the root prefixes, and what is reached outside of the ledger. */
+static void
 read_routes(struct overlay *o, struct router_io_options *out)
 {
         const struct sigchain_genesis *g = ledger_genesis(o->ledger);
-        struct router_eid *route = &out->route[out->route_count++];
+        struct router_eid route = {.bits = 32, .addr = {.family = 6}};
 
-        *route = (struct router_eid){.bits = 32, .addr = {.family = 6}};
-        memcpy(route->addr.b, g->eid_prefix, 4);
-        for (size_t i = 0; i < g->root_count && out->route_count < ROUTER_ROUTES_MAX; i++) {
-                route = &out->route[out->route_count++];
-                *route = (struct router_eid){.bits = g->root[i].bits, .addr = {.family = g->root[i].family}};
-                memcpy(route->addr.b, g->root[i].prefix, 16);
+        memcpy(route.addr.b, g->eid_prefix, 4);
+        add_route(out, &route);
+        for (size_t i = 0; i < g->root_count; i++) {
+                route = (struct router_eid){.bits = g->root[i].bits, .addr = {.family = g->root[i].family}};
+                memcpy(route.addr.b, g->root[i].prefix, 16);
+                add_route(out, &route);
         }
+        for (size_t i = 0; i < out->router.site_count; i++)
+                add_route(out, &out->router.site[i].eid);
+        for (size_t i = 0; i < out->router.foreign_count; i++)
+                if (!out->router.foreign[i].registers)
+                        add_route(out, &out->router.foreign[i].eid);
 }
 
 enum lx_err
@@ -260,7 +300,11 @@ overlay_read_options(struct overlay *o, struct router_io_options *out, struct lx
         if (err == LX_OK)
                 err = read_plain(conf, m, why);
         if (err == LX_OK)
-                err = read_sites(conf, m, why);
+                err = read_lines(
+                    conf->router_site, "\"PREFIX KEY-ID sha256|sha1 KEY [random-nonces]\"", read_site, m, why);
+        if (err == LX_OK)
+                err = read_lines(conf->router_foreign, "\"register PREFIX ADDRESS KEY-ID sha256|sha1 KEY\" or "
+                    "\"resolve PREFIX ADDRESS\"", read_foreign, m, why);
         if (err == LX_OK)
                 err = take_counter(conf, &m->counter, why);
         for (size_t i = 0; i < m->identity_count; i++)

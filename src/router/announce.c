@@ -209,6 +209,7 @@ announce(struct router *r, struct announced *a)
                 return;
         }
         a->reg = owner.reg;
+        a->sealed = owner.sealed;
         place_claim(r, a, false);
         a->renew_ms = r->now_ms + a->claim.record.ttl_min * 20000ull; /* a third of the TTL */
 }
@@ -221,6 +222,7 @@ announce_new_block(struct router *r)
                 struct router_owner owner;
                 bool ours = is_ours(r, a, &owner);
 
+                a->sealed = owner.sealed;
                 if (ours != a->owned || (ours && !lx_hash_eq(&owner.reg, &a->reg)))
                         announce(r, a);
                 else if (ours)
@@ -401,7 +403,7 @@ announce_notify(struct router *r, const struct router_at *from, const uint8_t *b
                 COUNT(r, drop_malformed);
                 return;
         }
-        if (take_confirmation(r, &m))
+        if (take_confirmation(r, &m) || foreign_notify(r, from, &m, bytes, len))
                 return;
         if (m.record_count != 1 || !take_publication(r, &rd)) {
                 COUNT(r, refused_nonce);

@@ -93,7 +93,12 @@ static enum router_verdict
 route_plain(struct router *r, struct mapping *m, const struct router_packet *packet, struct router_route *out)
 {
         const struct path *rloc = choose_rloc(m, router_packet_flow(packet));
+        const struct announced *ours = announce_covers(r, m->eid.iid, &packet->source);
 
+        if (ours != NULL && ours->sealed) { /* it binds both ends */
+                COUNT(r, drop_plain_sealed);
+                return ROUTER_DROP;
+        }
         if (rloc == NULL) {
                 COUNT(r, drop_no_mapping);
                 return ROUTER_DROP;
@@ -325,6 +330,10 @@ plain_inner(struct router *r, const struct router_at *from, uint32_t iid, uint8_
         }
         if (!announce_speaks_for(r, iid, &p.dest)) {
                 COUNT(r, drop_not_ours);
+                return;
+        }
+        if (announce_covers(r, iid, &p.dest)->sealed) { /* it binds both ends */
+                COUNT(r, drop_plain_sealed);
                 return;
         }
         m = resolve_get(r, iid, &p.source);

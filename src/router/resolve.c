@@ -9,6 +9,7 @@
 
 #define PENDING_MAX 4096
 #define RECHECK_EACH 256 /* mappings looked at again in one tick */
+#define FOREIGN_TTL_MIN 60
 #define REQUEST_PAD 640 /* bytes of a question, so that the answer is no larger */
 
 /* ---- mappings ------------------------------------------------------------------------------------ */
@@ -172,7 +173,9 @@ resolve_again(struct router *r, const struct router_eid *eid, uint64_t nonce, un
 static bool
 ask(struct router *r, struct mapping *m)
 {
-        if (!ask_turn(r, &m->eid, m->nonce, m->tries))
+        if (m->outside != 0)
+                foreign_ask(r, m->outside, m->nonce, &m->eid);
+        else if (!ask_turn(r, &m->eid, m->nonce, m->tries))
                 return false;
         m->tries++;
         m->said_no = 0;
@@ -181,15 +184,68 @@ ask(struct router *r, struct mapping *m)
         return true;
 }
 
+/* Whether plain LISP may go to all RLOCs of @record, and there are some. */
+static bool
+rlocs_named(const struct router *r, const struct router_record *record)
+{
+        unsigned count = 0;
+
+        for (unsigned i = 0; i < record->rloc_count; i++) {
+                bool named = record->rloc[i].addr.family == 0;
+
+                for (size_t j = 0; j < r->options.plain_count; j++)
+                        named |= router_eid_covers(&r->options.plain_from[j], 0, &record->rloc[i].addr);
+                if (!named)
+                        return false;
+                count += record->rloc[i].addr.family != 0;
+        }
+        return count > 0;
+}
+
+/* A mapping that the ledger gives to nobody, from @outside. NULL: policy names not all of its RLOCs. */
+static struct mapping *
+learn_outside(struct router *r, const struct router_record *record, uint8_t outside, uint32_t ttl_s)
+{
+        struct mapping *m = NULL;
+
+        if (rlocs_named(r, record))
+                m = put_mapping(r, &record->eid, MAPPING_PLAIN, ttl_s);
+        if (m == NULL)
+                return NULL;
+        m->outside = outside;
+        m->block = r->block;
+        m->rloc_count = resolve_paths(record, m->rloc);
+        return m;
+}
+
+static struct mapping *
+learn_site(struct router *r, uint32_t iid, const struct router_addr *addr)
+{
+        const struct registration *g = server_site(r, iid, addr);
+        struct router_record record;
+        struct lx_reader rd;
+
+        if (g == NULL)
+                return NULL;
+        rd = lx_reader_init(g->bytes, g->len);
+        router_record_read(&rd, &record);
+        return learn_outside(r, &record, OUTSIDE_SITE, (uint32_t)((g->expires_ms - r->now_ms + 999) / 1000));
+}
+
 struct mapping *
 resolve_begin(struct router *r, uint32_t iid, const struct router_addr *addr)
 {
         struct router_owner owner = {.eid = router_eid_host(iid, addr)};
         struct router_eid host = router_eid_host(iid, addr);
+        uint8_t outside = 0;
         struct mapping *m;
 
-        if (r->options.ledger.owner(r->options.ledger.arg, iid, addr, &owner) != LX_OK)
-                return put_mapping(r, &owner.eid, MAPPING_NEGATIVE, ROUTER_NEGATIVE_S);
+        if (r->options.ledger.owner(r->options.ledger.arg, iid, addr, &owner) != LX_OK) {
+                m = learn_site(r, iid, addr);
+                outside = m == NULL ? foreign_for(r, iid, addr) : 0;
+                if (m != NULL || outside == 0)
+                        return m != NULL ? m : put_mapping(r, &owner.eid, MAPPING_NEGATIVE, ROUTER_NEGATIVE_S);
+        }
         if (r->pending_count >= PENDING_MAX) {
                 COUNT(r, refused_full);
                 return NULL;
@@ -198,6 +254,7 @@ resolve_begin(struct router *r, uint32_t iid, const struct router_addr *addr)
         if (m == NULL)
                 return NULL;
         m->nonce = router_random_u64(r);
+        m->outside = outside;
         if (ask(r, m))
                 return m;
         return put_mapping(r, &host, MAPPING_NEGATIVE, ROUTER_NEGATIVE_S);
@@ -212,7 +269,17 @@ still_holds(struct router *r, struct mapping *m)
 
         if (m->block == r->block || (m->kind != MAPPING_SEALED && m->kind != MAPPING_PLAIN))
                 return true;
-        if (l->owner(l->arg, m->eid.iid, &m->eid.addr, &owner) != LX_OK || !router_eid_contains(&owner.eid, &m->eid) ||
+        if (m->outside != 0) {
+                /* nobody has it on the ledger, as before; a site's registration ends with its time */
+                if (l->owner(l->arg, m->eid.iid, &m->eid.addr, &owner) != LX_OK) {
+                        m->block = r->block;
+                        return true;
+                }
+                owner.eid.bits = 129; /* contains nothing */
+        } else if (l->owner(l->arg, m->eid.iid, &m->eid.addr, &owner) != LX_OK) {
+                owner.eid.bits = 129;
+        }
+        if (owner.eid.bits > 128 || !router_eid_contains(&owner.eid, &m->eid) ||
             memcmp(owner.key.b, m->key.b, LX_PUBKEY_LEN) != 0 || /* public */
             (owner.sealed && m->kind == MAPPING_PLAIN)) {
                 struct router_eid eid = m->eid;
@@ -238,7 +305,8 @@ covers(struct router *r, struct mapping *m, const struct router_addr *addr)
                 return true;
         if (m->eid.bits == (addr->family == 4 ? 32 : 128) || router_addr_eq(&m->dest_ok, addr))
                 return true;
-        if (l->owner(l->arg, m->eid.iid, addr, &owner) != LX_OK || !lx_hash_eq(&owner.reg, &m->reg))
+        if (l->owner(l->arg, m->eid.iid, addr, &owner) != LX_OK ? m->outside == 0
+                                                                 : !lx_hash_eq(&owner.reg, &m->reg))
                 return false;
         m->dest_ok = *addr;
         return true;
@@ -330,17 +398,7 @@ identity_for(const struct router *r, uint32_t iid)
 static bool
 all_plain(const struct router *r, const struct router_signed *claim, const struct router_owner *owner)
 {
-        if (owner->sealed || claim->record.rloc_count == 0)
-                return false;
-        for (unsigned i = 0; i < claim->record.rloc_count; i++) {
-                bool named = false;
-
-                for (size_t j = 0; j < r->options.plain_count; j++)
-                        named |= router_eid_covers(&r->options.plain_from[j], 0, &claim->record.rloc[i].addr);
-                if (!named)
-                        return false;
-        }
-        return true;
+        return !owner->sealed && rlocs_named(r, &claim->record);
 }
 
 static void
@@ -460,6 +518,42 @@ says_of(struct router *r, const struct router_owner *owner, const struct router_
         return false;
 }
 
+/* What a foreign map-server, or the site that it asked, says; the nonce is what it is believed by. */
+static void
+take_foreign(struct router *r, struct mapping *m, const struct router_record *record)
+{
+        const struct router_foreign *f = &r->options.foreign[m->outside - 1];
+        struct router_eid eid = m->eid;
+        struct mapping hold = {0}, *now;
+        struct queue waiting;
+        uint32_t ttl = record->ttl_min < FOREIGN_TTL_MIN ? record->ttl_min * 60 : FOREIGN_TTL_MIN * 60;
+
+        if (record->rloc_count == 0) {
+                give_up(r, m);
+                return;
+        }
+        if (!record->eid_usable || !router_eid_contains(&record->eid, &eid) ||
+            !router_eid_contains(&f->eid, &record->eid)) {
+                COUNT(r, refused_owner);
+                return;
+        }
+        queue_init(&hold.queue);
+        move_queue(m, &hold);
+        now = learn_outside(r, record, m->outside, ttl > 0 ? ttl : 60);
+        waiting = hold.queue;
+        if (now == NULL) {
+                COUNT(r, drop_plain_stranger);
+                data_unreachable(r, &waiting);
+                (void)put_mapping(r, &eid, MAPPING_NEGATIVE, ROUTER_NEGATIVE_S);
+                return;
+        }
+        if (!router_eid_eq(&record->eid, &eid))
+                (void)router_cache_remove(r->cache, &eid);
+        if (waiting.first != NULL)
+                data_flush(r, &waiting);
+        take_over(r, now);
+}
+
 void
 resolve_reply(struct router *r, const struct router_at *from, const uint8_t *bytes, size_t len)
 {
@@ -489,6 +583,10 @@ resolve_reply(struct router *r, const struct router_at *from, const uint8_t *byt
                 }
                 if (asked == NULL) {
                         COUNT(r, refused_nonce);
+                        return;
+                }
+                if (m != NULL && m->outside != 0) {
+                        take_foreign(r, m, &record);
                         return;
                 }
                 if (!router_signed_take(&record, &claim)) {

@@ -248,6 +248,7 @@ router_tick(struct router *router, uint64_t now_ms)
         router->now_ms = now_ms;
         router->deadline_ms = UINT64_MAX;
         announce_tick(router);
+        foreign_tick(router);
         resolve_tick(router);
         peer_tick(router);
         server_tick(router);

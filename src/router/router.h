@@ -14,7 +14,8 @@
  * signed the other side's record, and its destination is ours.
  *
  * Plain LISP goes only to and comes only from RLOCs in plain_from, for EIDs whose register does not
- * ask for sealing, and needs both address checks.
+ * ask for sealing, and needs both address checks. What the ledger gives to nobody may be what sites of other
+ * implementations registered here with a key, or what a foreign map-server answers for: plain as well.
  *
  * Threads: one at a time, the router's own. Spec: doc/router-*.md.
  */
@@ -33,6 +34,7 @@
 #define ROUTER_LOCAL_RLOCS_MAX 8
 #define ROUTER_PLAIN_MAX 32
 #define ROUTER_SITES_MAX 32
+#define ROUTER_FOREIGN_MAX 16
 #define ROUTER_PEERS_MAX 16384
 #define ROUTER_WAIT_EACH 64       /* packets that wait for one mapping or session */
 #define ROUTER_WAIT_ALL 2048      /* packets that wait altogether */
@@ -72,6 +74,17 @@ struct router_site {
         bool random_nonces;       /* its nonces do not rise: replays are not noticed */
 };
 
+/* A map-server of another implementation: a prefix of ours is registered there, or EIDs are asked of it. */
+struct router_foreign {
+        struct router_eid eid;
+        struct router_addr at;
+        bool registers;           /* with the key; otherwise: asks about EIDs in .eid that the ledger gives to nobody */
+        uint8_t key_id;
+        enum router_alg alg;
+        uint8_t key[64];
+        uint8_t key_len;
+};
+
 struct router_options {
         struct router_ledger ledger;
         size_t identity_count;
@@ -84,6 +97,8 @@ struct router_options {
         struct router_eid plain_from[ROUTER_PLAIN_MAX]; /* prefixes of RLOCs */
         size_t site_count;
         struct router_site site[ROUTER_SITES_MAX];
+        size_t foreign_count;
+        struct router_foreign foreign[ROUTER_FOREIGN_MAX];
         bool serve;               /* be a map-server and map-resolver */
         uint32_t cache_max;       /* 0: ROUTER_CACHE_DEFAULT */
         unsigned mtu;             /* of inner packets, where the path has no smaller one; 0: 1400 */
@@ -105,6 +120,7 @@ struct router_options {
         X(decapsulated_bytes, "bytes of inner packets delivered")                                  \
         X(requests_sent, "Map-Requests sent")                                                      \
         X(requests_answered, "Map-Requests answered")                                              \
+        X(foreign_registers, "registrations that foreign map-servers confirmed")                   \
         X(registers_accepted, "registrations accepted")                                            \
         X(handshakes_done, "sessions made")                                                        \
         X(moves, "peers that changed their RLOC")                                                  \

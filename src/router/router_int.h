@@ -53,6 +53,7 @@ struct mapping {
         struct lx_pubkey key;     /* of the owner */
         struct lx_hash reg;       /* the register that says so */
         uint64_t block;           /* as of which it was checked against the ledger */
+        uint8_t outside;          /* the ledger gives it to nobody: OUTSIDE_SITE, or the foreign map-server, from 1 */
         struct router_addr dest_ok; /* of a prefix: the last destination that the register covers */
         /* PENDING */
         uint64_t nonce, next_ms;
@@ -101,6 +102,8 @@ struct peer {
         bool has_source_ok;
         uint64_t source_block;
 };
+
+#define OUTSIDE_SITE 255 /* a site registered it here */
 
 struct registration {
         bool used;
@@ -154,6 +157,7 @@ struct announced {
         uint8_t identity;
         struct router_signed claim;
         bool owned;                 /* the ledger agrees */
+        bool sealed;                /* it asks for no plain LISP */
         struct lx_hash reg;         /* the register that does */
         struct router_addr ours_ok; /* of a prefix: the last address that the register covers */
         uint64_t ours_block;
@@ -205,6 +209,8 @@ struct router {
         size_t announced_count;
         struct announced announced[ROUTER_IDENTITIES_MAX + ROUTER_PREFIXES_MAX];
         uint64_t sequence;
+        /* foreign.c */
+        struct { uint64_t nonce, next_ms; unsigned tries; } foreign[ROUTER_FOREIGN_MAX];
 };
 
 #define COUNT(r, name) ((r)->count.name++)
@@ -253,6 +259,11 @@ void server_introduced(struct router *r, const struct router_map_request *reques
 void server_request(struct router *r, const struct router_at *from, size_t outer_len,
     const struct router_map_request *request);
 void server_tick(struct router *r);
+/** What a site registered here with a key that covers @addr; NULL: nothing. */
+const struct registration *server_site(struct router *r, uint32_t iid, const struct router_addr *addr);
+/** The MAC over a message whose authentication data, @auth_len bytes at @offset, counts as zeros; its length. */
+size_t server_mac(enum router_alg alg, struct lx_span key, const uint8_t *bytes, size_t len, size_t offset,
+    size_t auth_len, uint8_t out[32]);
 /** After a block: look at registrations again, some in each call; true: there are more. */
 bool server_recheck(struct router *r);
 
@@ -324,6 +335,16 @@ void relay_hint(struct router *r, const struct router_at *from, const struct rou
     const struct router_owner *owner);
 /** The record of @g, with a word that it is reached through us. */
 void relay_write(struct lx_writer *wr, const struct registration *g);
+
+/* foreign.c */
+void foreign_tick(struct router *r);
+/** A Map-Notify: whether it confirms a registration of ours at a foreign map-server. */
+bool foreign_notify(struct router *r, const struct router_at *from, const struct router_map_register *m,
+    const uint8_t *bytes, size_t len);
+/** The foreign map-server to ask about @addr, from 1; 0: none. */
+uint8_t foreign_for(const struct router *r, uint32_t iid, const struct router_addr *addr);
+/** Ask number @number about @eid, in a form that parsers of RFC 6830's age read. */
+void foreign_ask(struct router *r, uint8_t number, uint64_t nonce, const struct router_eid *eid);
 
 /* data.c */
 void data_flush(struct router *r, struct queue *q);

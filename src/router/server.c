@@ -70,6 +70,14 @@ covering(struct router *r, uint32_t iid, const struct router_addr *addr)
         }
 }
 
+const struct registration *
+server_site(struct router *r, uint32_t iid, const struct router_addr *addr)
+{
+        const struct registration *g = r->options.serve ? covering(r, iid, addr) : NULL;
+
+        return g != NULL && g->site >= 0 ? g : NULL;
+}
+
 bool
 server_recheck(struct router *r)
 {
@@ -128,6 +136,8 @@ keep(struct router *r, const struct router_eid *eid, uint64_t sequence, uint64_t
         g->len = (uint16_t)bytes.len;
         memcpy(g->bytes, bytes.p, bytes.len);
         COUNT(r, registers_accepted);
+        if (changed && site >= 0)
+                (void)router_cache_remove(r->cache, eid); /* learnt from it: anew */
         if (changed)
                 notify_subscribers(r, g);
         return true;
@@ -322,17 +332,16 @@ take_signed(struct router *r, const struct router_at *from, const struct router_
         return kept;
 }
 
-static size_t
-site_mac(const struct router_site *site, const uint8_t *bytes, size_t len, size_t offset,
-    size_t auth_len, uint8_t out[32])
+size_t
+server_mac(enum router_alg alg, struct lx_span key, const uint8_t *bytes, size_t len, size_t offset, size_t auth_len,
+    uint8_t out[32])
 {
         static const uint8_t zeros[ROUTER_AUTH_MAX] = {0};
         struct lx_span parts[3] = {LX_SPAN(bytes, offset), LX_SPAN(zeros, auth_len),
             LX_SPAN(bytes + offset + auth_len, len - offset - auth_len)};
-        struct lx_span key = LX_SPAN(site->key, site->key_len);
 
         /* RFC 9301 5.6: "the MAC is computed over the entire message with the field set to 0" */
-        if (site->alg == ROUTER_ALG_SHA1_96) {
+        if (alg == ROUTER_ALG_SHA1_96) {
                 uint8_t sha1[20];
 
                 lx_hmac_sha1(key, parts, 3, sha1);
@@ -340,7 +349,14 @@ site_mac(const struct router_site *site, const uint8_t *bytes, size_t len, size_
                 return 20; /* RFC 6833-age senders write all 20 bytes, others 12 */
         }
         lx_hmac_sha256(key, parts, 3, out);
-        return site->alg == ROUTER_ALG_SHA256_128 ? 16 : 32;
+        return 32; /* and here 32 or 16 */
+}
+
+static size_t
+site_mac(const struct router_site *site, const uint8_t *bytes, size_t len, size_t offset,
+    size_t auth_len, uint8_t out[32])
+{
+        return server_mac(site->alg, LX_SPAN(site->key, site->key_len), bytes, len, offset, auth_len, out);
 }
 
 static int
@@ -354,7 +370,7 @@ find_site(struct router *r, const struct router_map_register *m, const uint8_t *
                 if (site->key_id != m->key_id || site->alg != (enum router_alg)m->alg)
                         continue;
                 want_len = site_mac(site, bytes, len, m->auth_offset, m->auth.len, want);
-                if (m->auth.len <= want_len && m->auth.len >= (want_len < 12 ? want_len : 12) &&
+                if (m->auth.len <= want_len && m->auth.len >= (want_len == 20 ? 12 : 16) &&
                     lx_ct_equal(want, m->auth.p, m->auth.len))
                         return (int)i;
         }
