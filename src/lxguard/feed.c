@@ -25,7 +25,8 @@
 
 #define ASK_MS 500            /* between two questions to the node, when it does not tell by itself */
 #define LISTEN_MS 30000       /* when it does */
-#define CALL_S 35             /* a node that says nothing for so long does not answer; guard.subscribe waits 25 s */
+#define WAIT_S 25             /* for the next block, in one call */
+#define CALL_S 35             /* a node that says nothing for so long does not answer */
 #define RETRY_MS 5000         /* after it did not answer */
 #define SAVE_MS 600000        /* the cache is written this often though only heights rose */
 #define DAY_MS 86400000ull
@@ -401,8 +402,9 @@ listen_once(struct lxguard *g, bool *out_absent)
         struct feed *feed = g->feed;
         json_t *o = NULL;
         struct lx_why why = {{0}};
-        enum lx_err err = rpcclient_call(feed->listening, "guard.subscribe",
-            json_pack("{s:I}", "above", (json_int_t)atomic_load(&feed->heard)), &o, &why);
+        /* The first question only asks whether there is somebody who tells. */
+        enum lx_err err = rpcclient_call(feed->listening, "guard.subscribe", json_pack("{s:I,s:i}", "above",
+            (json_int_t)atomic_load(&feed->heard), "seconds", atomic_load(&feed->subscribed) ? WAIT_S : 0), &o, &why);
         uint64_t height = number(o, "height");
 
         json_decref(o);
