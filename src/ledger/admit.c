@@ -144,6 +144,7 @@ ledger_admit_tx(struct ledger_view *view, const struct ledger_mempool *pool,
 {
         const struct ledger_header *tip = ledger_view_header(view);
         const struct ledger_pending *same;
+        char id[LX_HEX_LEN(LX_HASH_LEN)];
         enum lx_err err;
 
         if (!lx_hash_eq(&tx->chain_id, &tip->chain_id)) {
@@ -165,9 +166,10 @@ ledger_admit_tx(struct ledger_view *view, const struct ledger_mempool *pool,
         if (same == NULL || lx_hash_eq(&same->id, &tx->id) ||
             ledger_fee_replaces(same->fee, tx->fee))
                 return LX_OK;
+        lx_hex(same->id.b, LX_HASH_LEN, id);
         lx_why_set(why, "another transaction with sequence %llu of this chain waits already, paying "
-            "%llu: pay a tenth more to replace it, or drop it", (unsigned long long)tx->sequence,
-            (unsigned long long)same->fee);
+            "%llu: pay a tenth more to replace it, or drop it: lx chain drop %s",
+            (unsigned long long)tx->sequence, (unsigned long long)same->fee, id);
         return LX_ERR_EXISTS;
 }
 

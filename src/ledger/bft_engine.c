@@ -480,19 +480,26 @@ engine_set_syncing(struct ledger_engine *engine, bool syncing, uint64_t now_ms)
                 bft_pump(e);
 }
 
-/* Who is not in the certificate of the tip. */
+/* Who is not in the certificate of the tip, and whose precommit did not come later either. */
 static void
 find_missing(const struct bft_engine *e, struct ledger_engine_status *out)
 {
+        const struct kept *kept = &e->kept[(e->height - 1) % BFT_KEPT_HEIGHTS];
+        uint8_t late[LEDGER_VOTERS_BYTES] = {0};
         struct ledger_view *view = ledger_view_new(e->base.options.ledger);
         struct sigchain_valset *set = lx_alloc(sizeof(*set));
         struct lx_span cert = ledger_view_cert(view), bytes = ledger_view_valset(view);
+        struct lx_reader rd = lx_reader_init(cert.p, cert.len);
 
         if (cert.len > 4 && sigchain_valset_decode(bytes.p, bytes.len, set) == LX_OK &&
-            cert.len >= 4 + (set->count + 7) / 8)
+            cert.len >= 4 + (set->count + 7) / 8) {
+                if (kept->machine != NULL && kept->height == e->height - 1)
+                        ledger_bft_voters(
+                            kept->machine, LEDGER_VOTE_PRECOMMIT, lx_read_u32(&rd), late);
                 for (size_t i = 0; i < set->count; i++)
-                        if (!ledger_bit(cert.p + 4, i))
+                        if (!ledger_bit(cert.p + 4, i) && !ledger_bit(late, i))
                                 out->missing[out->missing_count++] = (uint16_t)i;
+        }
         lx_free(set);
         ledger_view_unref(view);
 }

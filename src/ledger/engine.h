@@ -147,7 +147,7 @@ struct ledger_engine_status {
         uint32_t round;
         const char *step;        /* "idle", "propose", "prevote", "precommit", "commit" */
         uint64_t vote_from;      /* height from which it may sign; UINT64_MAX: not known yet */
-        size_t missing_count;    /* validators that did not precommit the tip */
+        size_t missing_count;    /* validators whose precommit of the tip never came, not even late */
         uint16_t missing[SIGCHAIN_VALIDATORS_MAX]; /* their places in the tip's set */
         uint64_t rounds_lost;    /* since start: rounds that ended without a block */
         uint64_t evidence;       /* pieces found or received since start */

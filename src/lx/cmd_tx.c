@@ -115,3 +115,38 @@ cmd_chain_drop(struct lx *lx)
         lx_signer_clear(&signer);
         return status;
 }
+
+int
+cmd_chain_waiting(struct lx *lx)
+{
+        struct lx_signer signer = {.agent = -1};
+        json_t *answer = NULL, *list, *tx;
+        char genesis[65];
+        int status = LX_EXIT_TRUE;
+        size_t i;
+        enum lx_err err = lx_signer_open(lx, &signer);
+
+        if (err != LX_OK)
+                return lx_fail(lx, lx_exit_of(err), NULL);
+        if (!lx_call(lx, "chain.waiting", json_pack("{s:s}", "genesis", lx_hex_of(&signer.genesis, genesis)),
+                &answer, &status)) {
+                lx_signer_clear(&signer);
+                return status;
+        }
+        list = json_object_get(answer, "transactions");
+        json_array_foreach(list, i, tx) {
+                if (lx->json)
+                        lx_print_json(json_incref(tx));
+                else
+                        printf("%s  sequence %llu, fee %llu, for %llu s; expires at height %llu\n",
+                            lx_str(tx, "id"), (unsigned long long)lx_num(tx, "sequence"),
+                            (unsigned long long)lx_num(tx, "fee"),
+                            (unsigned long long)lx_num(tx, "age_ms") / 1000,
+                            (unsigned long long)lx_num(tx, "expiry"));
+        }
+        if (json_array_size(list) == 0 && !lx->json)
+                printf("nothing of yours waits here\n");
+        json_decref(answer);
+        lx_signer_clear(&signer);
+        return status;
+}

@@ -192,6 +192,7 @@ int cmd_chain_header(struct lx *lx);
 int cmd_chain_block(struct lx *lx);
 int cmd_chain_tx(struct lx *lx);
 int cmd_chain_drop(struct lx *lx);
+int cmd_chain_waiting(struct lx *lx);
 int cmd_chain_export(struct lx *lx);
 int cmd_chain_verify(struct lx *lx);
 int cmd_chain_import(struct lx *lx);

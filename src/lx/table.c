@@ -107,6 +107,8 @@ static const struct lx_command COMMANDS[] = {
     {"chain header", cmd_chain_header, "HEIGHT|HASH", 1, 1, "", "Show a header."},
     {"chain block", cmd_chain_block, "HEIGHT|HASH", 1, 1, "", "Show a block."},
     {"chain tx", cmd_chain_tx, "ID", 1, 1, "", "Show a transaction."},
+    {"chain waiting", cmd_chain_waiting, "", 0, 0, "",
+        "Show the transactions of yours that wait for a block at this node, with their ids."},
     {"chain drop", cmd_chain_drop, "ID", 1, 1, "",
         "Drop a transaction of yours that waits, with those behind it; its place is free for another."},
     {"chain export", cmd_chain_export, "[FILE]", 0, 1, "from=HEIGHT to=HEIGHT light watch=NAME,...",

@@ -7,9 +7,11 @@
 #include "ledger/vote.h"
 #include "sigchain/params.h"
 
+#include <string.h>
+
 #define STALL_HEARTBEATS 5 /* so many missed heartbeats in a row are a stall */
 
-/* The validators that did not sign the tip, by name, or key where they have none. */
+/* The validators without a bit, by name, or key where they have none. */
 static json_t *
 missing_names(const struct sigchain_valset *set, const uint8_t *bitmap)
 {
@@ -29,23 +31,46 @@ missing_names(const struct sigchain_valset *set, const uint8_t *bitmap)
         return list;
 }
 
+/* Who signed in time, and (in a bft engine that has this tip) whose precommit came after the certificate was whole. */
+static void
+add_late(const struct ledger_engine *engine, uint64_t height, size_t count, uint8_t *bitmap)
+{
+        struct ledger_engine_status status;
+
+        if (engine == NULL || strcmp(ledger_engine_name(engine), "bft") != 0)
+                return;
+        ledger_engine_get_status(engine, &status);
+        if (status.height != height + 1)
+                return;
+        for (size_t i = 0; i < count; i++)
+                ledger_bit_set(bitmap, i);
+        for (size_t i = 0; i < status.missing_count; i++)
+                bitmap[status.missing[i] / 8] &= (uint8_t)~(0x80 >> status.missing[i] % 8);
+}
+
 /* {height, round, signers, of, missing}: the tip's certificate; null at height 0. */
 static json_t *
-certificate(struct ledger_view *view)
+certificate(const struct ledger_engine *engine, struct ledger_view *view)
 {
+        uint8_t bitmap[LEDGER_VOTERS_BYTES] = {0};
+        size_t signers = 0;
+
         struct lx_span cert = ledger_view_cert(view), bytes = ledger_view_valset(view);
         struct sigchain_valset *set = lx_alloc(sizeof(*set));
         struct lx_reader rd = lx_reader_init(cert.p, cert.len);
         uint32_t round = lx_read_u32(&rd);
-        json_t *out = json_null(), *missing;
+        json_t *out = json_null();
 
         if (sigchain_valset_decode(bytes.p, bytes.len, set) == LX_OK &&
             rd.left >= (set->count + 7) / 8 && cert.len > 0) {
-                missing = missing_names(set, rd.p);
+                memcpy(bitmap, rd.p, (set->count + 7) / 8);
+                for (size_t i = 0; i < set->count; i++)
+                        signers += ledger_bit(bitmap, i);
+                add_late(engine, ledger_view_header(view)->height, set->count, bitmap);
                 out = json_pack("{s:I,s:I,s:I,s:I,s:o}", "height",
                     (json_int_t)ledger_view_header(view)->height, "round", (json_int_t)round,
-                    "signers", (json_int_t)(set->count - json_array_size(missing)), "of",
-                    (json_int_t)set->count, "missing", missing);
+                    "signers", (json_int_t)signers, "of", (json_int_t)set->count, "missing",
+                    missing_names(set, bitmap));
         }
         lx_free(set);
         return out;
@@ -81,7 +106,7 @@ sync_state(const struct rpc *rpc)
 void
 rpc_consensus_json(struct rpc *rpc, struct ledger_view *view, json_t *out)
 {
-        json_object_set_new(out, "certificate", certificate(view));
+        json_object_set_new(out, "certificate", certificate(rpc->options.engine, view));
         json_object_set_new(out, "consensus", rounds(rpc->options.engine));
         json_object_set_new(out, "sync", sync_state(rpc));
 }
@@ -145,7 +170,7 @@ rpc_consensus_metrics(struct rpc *rpc, struct lx_buf *out)
         rpc_metric(out, "consensus_round", "gauge", "Round of that height.", status.round);
         rpc_metric(out, "consensus_rounds_lost_total", "counter",
             "Rounds that ended without a block.", status.rounds_lost);
-        rpc_metric(out, "consensus_missing", "gauge", "Validators that did not sign the tip.",
+        rpc_metric(out, "consensus_missing", "gauge", "Validators whose vote for the tip never came.",
             status.missing_count);
         rpc_metric(out, "consensus_evidence_total", "counter", "Pieces of evidence seen.",
             status.evidence);

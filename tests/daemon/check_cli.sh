@@ -94,6 +94,8 @@ json file update "$work/secret"
 json file root "$work/secret"
 json trust show
 json profile show
+expect 0 chain waiting
+grep -q 'nothing of yours waits' "$work/out" || fail "chain waiting: $(cat "$work/out")"
 json keygen device "$work/key"
 json backup "$work/backup"
 json rpc rpc.help method=node.status
