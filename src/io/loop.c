@@ -125,6 +125,43 @@ fired(evutil_socket_t fd, short what, void *arg)
         timer->fn(timer->arg);
 }
 
+struct io_watch {
+        struct event *event;
+        void (*fn)(void *arg);
+        void *arg;
+};
+
+static void
+readable(evutil_socket_t fd, short what, void *arg)
+{
+        struct io_watch *watch = arg;
+
+        (void)fd;
+        (void)what;
+        watch->fn(watch->arg);
+}
+
+struct io_watch *
+io_watch_new(struct io_loop *loop, int fd, void (*fn)(void *arg), void *arg)
+{
+        struct io_watch *watch = lx_alloc(sizeof(*watch));
+
+        watch->fn = fn;
+        watch->arg = arg;
+        watch->event = event_new(loop->base, fd, EV_READ | EV_PERSIST, readable, watch);
+        lx_assert(watch->event != NULL && event_add(watch->event, NULL) == 0);
+        return watch;
+}
+
+void
+io_watch_free(struct io_watch *watch)
+{
+        if (watch == NULL)
+                return;
+        event_free(watch->event);
+        lx_free(watch);
+}
+
 struct io_timer *
 io_timer_new(struct io_loop *loop, void (*fn)(void *arg), void *arg)
 {

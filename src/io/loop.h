@@ -34,6 +34,12 @@ void io_timer_set(struct io_timer *timer, uint64_t delay_ms);
 /** Free it; NULL is fine. */
 void io_timer_free(struct io_timer *timer);
 
+struct io_watch;
+/** Call @fn on the loop whenever @fd, which stays the caller's, has something to read. */
+struct io_watch *io_watch_new(struct io_loop *loop, int fd, void (*fn)(void *arg), void *arg);
+/** End it, before @fd is closed; NULL is fine. */
+void io_watch_free(struct io_watch *watch);
+
 /** For io/ itself. */
 struct event_base *io_loop_base(struct io_loop *loop);
 

@@ -196,6 +196,7 @@ int cmd_chain_waiting(struct lx *lx);
 int cmd_chain_export(struct lx *lx);
 int cmd_chain_verify(struct lx *lx);
 int cmd_chain_import(struct lx *lx);
+int cmd_chain_broadcast(struct lx *lx);
 int lx_pass_export(struct lx *lx); /* chain export --light */
 int cmd_contact_list(struct lx *lx);
 int cmd_contact_next(struct lx *lx);

@@ -114,6 +114,10 @@ static const struct lx_command COMMANDS[] = {
     {"chain export", cmd_chain_export, "[FILE]", 0, 1, "from=HEIGHT to=HEIGHT light watch=NAME,...",
         "Write headers and certificates to a file; with --light a pass for light nodes, from the newest header that "
         "they have, with states (to standard output without FILE)."},
+    {"chain broadcast", cmd_chain_broadcast, "ADDRESS:PORT", 1, 1,
+        "from=HEIGHT watch=NAME,... rate=BIT/S packets=N",
+        "Send such a pass by UDP, one way, to one address or a multicast group: erasure-coded packets, at --rate "
+        "(default 100000), --packets of them (default: three times what is needed; 0: until stopped)."},
     {"chain import", cmd_chain_import, "FILE", 1, 1, "", "Give a light node such a pass; it verifies all of it."},
     {"chain verify", cmd_chain_verify, "FILE", 1, 1, "", "Verify such a file from the trusted header."},
     {"contact list", cmd_contact_list, "", 0, 0, "",

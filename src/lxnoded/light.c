@@ -10,9 +10,11 @@
 #include "crypto/hash.h"
 #include "ledger/genesis_json.h"
 #include "ledger/journal.h"
+#include "light/pass.h"
 #include "light/store.h"
 #include "light/watch.h"
 #include "llp/contact.h"
+#include "lxnoded/broadcast.h"
 #include "lxnoded/peers.h"
 #include "lxnoded/setup.h"
 #include "rpc/rpc.h"
@@ -41,6 +43,7 @@ struct light_node {
         struct light *light;
         struct light_store store;
         struct llp_contact *contact;
+        struct broadcast *broadcast; /* NULL: not listened to */
         struct peers *peers; /* NULL: no contact is open */
         struct llp_net net;  /* hands through to the peers' */
         struct lx_hash chain_id;
@@ -131,8 +134,9 @@ light_node_check(const struct node_conf *conf, struct lx_why *why)
         uint64_t height;
         enum lx_err err = LX_OK;
 
-        if (!conf->light && (conf->trust != NULL || conf->watch != NULL || conf->contact != NULL)) {
-                lx_why_set(why, "--trust, --watch and --contact are for a light node: add --light");
+        if (!conf->light && (conf->trust != NULL || conf->watch != NULL || conf->contact != NULL ||
+                conf->broadcast_listen != NULL)) {
+                lx_why_set(why, "--trust, --watch, --contact and --broadcast-listen are for a light node: add --light");
                 return LX_ERR_USAGE;
         }
         if (conf->light && (conf->dev || conf->validator_key != NULL || conf->router)) {
@@ -356,6 +360,25 @@ close_peers(struct light_node *node)
         peers_stop(peers);
         peers_close(peers);
         node->peers = NULL;
+}
+
+/* A broadcast gave a whole pass. */
+static void
+take_broadcast(void *arg, struct lx_span bytes)
+{
+        struct light_node *node = arg;
+        struct light_pass_result result = {0};
+        struct lx_why why = {{0}};
+        enum lx_err err =
+            light_pass_take(node->light, bytes.p, bytes.len, lx_clock_walltime().ms, &result, &why);
+
+        if (err == LX_OK)
+                log_notice(LLP, "pass received by broadcast", "height=%llu headers=%zu states=%zu",
+                    (unsigned long long)result.height, result.headers, result.states);
+        else
+                log_warn(LLP, "a pass that was broadcast does not hold", "why=\"%s\"",
+                    why.text[0] != '\0' ? why.text : lx_err_text(err));
+        settle(node);
 }
 
 /* Open or close a contact as the schedule says. */
@@ -605,6 +628,8 @@ light_node_open(const struct node_conf *conf, struct light_node **out_node, stru
                 open_contact(node);
         if (err == LX_OK && node->rpc_light.always)
                 err = open_peers(node, why);
+        if (err == LX_OK && conf->broadcast_listen != NULL)
+                err = broadcast_open(node->loop, conf->broadcast_listen, take_broadcast, node, &node->broadcast, why);
         if (err == LX_OK)
                 err = open_rpc(node, why);
         if (err != LX_OK) {
@@ -635,6 +660,7 @@ light_node_close(struct light_node *node)
         if (node == NULL)
                 return;
         close_peers(node);
+        broadcast_close(node->broadcast);
         lx_pool_drain(node->pool);
         io_http_free(node->http);
         rpc_free(node->rpc);

@@ -78,6 +78,9 @@ static const struct option_row ROWS[] = {
         "also its manifest and revocations. May be given again."},
     {"contact", OPTION_TEXT, false, AT(contact), "FILE", NULL,
         "Light: when stations are seen: lines \"BEGIN END [BYTES]\", times as 2026-11-25T10:00:00Z (default: always)."},
+    {"broadcast-listen", OPTION_TEXT, false, AT(broadcast_listen), "ADDRESS:PORT", NULL,
+        "Light: take passes that lx chain broadcast sends here by UDP (a multicast group is joined; without PORT any, "
+        "which is logged)."},
     {"check-db", OPTION_FLAG, false, AT(check_db), NULL, NULL,
         "Check the whole store (every record, link, root and state), say what is wrong, and exit."},
     {"check-config", OPTION_FLAG, false, AT(check_config), NULL, NULL,

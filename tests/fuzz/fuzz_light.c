@@ -5,6 +5,7 @@
 #include "crypto/tags.h"
 #include "light/pass.h"
 #include "light/schedule.h"
+#include "light/spray.h"
 
 static void
 fuzz_ask(const uint8_t *data, size_t size)
@@ -123,12 +124,33 @@ fuzz_pass(const uint8_t *data, size_t size)
         light_free(light);
 }
 
+/* Packets one after the other: heads from the input, with a checksum that is right. */
+static void
+fuzz_packets(const uint8_t *data, size_t size)
+{
+        struct light_gather *gather = light_gather_new();
+        struct lx_buf out = {0};
+
+        for (; size >= 26; data += 26, size -= 26) {
+                uint8_t packet[LIGHT_PACKET_LEN] = {0};
+                struct lx_span parts[2] = {LX_SPAN(packet, 26), LX_SPAN(packet + LIGHT_PACKET_HEAD, LIGHT_SYMBOL)};
+                struct lx_hash sum;
+
+                memcpy(packet, data, 26);
+                fuzz_ops()->hash(fuzz_ops()->ctx, &LX_TAG_LIGHT, parts, 2, &sum);
+                memcpy(packet + 26, sum.b, 8);
+                (void)!light_gather_take(gather, packet, sizeof(packet), &out);
+        }
+        lx_buf_clear(&out);
+        light_gather_free(gather);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         if (size == 0)
                 return 0;
-        switch (data[0] % 6) {
+        switch (data[0] % 7) {
         case 0:
                 fuzz_ask(data + 1, size - 1);
                 break;
@@ -144,8 +166,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         case 4:
                 fuzz_schedule(data + 1, size - 1);
                 break;
-        default:
+        case 5:
                 fuzz_pass(data + 1, size - 1);
+                break;
+        default:
+                fuzz_packets(data + 1, size - 1);
                 break;
         }
         return 0;

@@ -11,6 +11,7 @@
 #include "light/answer.h"
 #include "light/pass.h"
 #include "light/schedule.h"
+#include "light/spray.h"
 #include "light/store.h"
 #include "light/watch.h"
 #include "merkle/proof.h"
@@ -604,6 +605,105 @@ START_TEST(a_forged_pass_file)
 }
 END_TEST
 
+/* ---- broadcast ----------------------------------------------------------------------------------- */
+
+/* A run of @len bytes over a channel that loses @loss of 100 packets, from a packet of the seed's choice on. */
+static void
+spray_once(size_t len, unsigned loss, uint64_t seed)
+{
+        uint8_t *bytes = lx_alloc(len + 1), packet[LIGHT_PACKET_LEN];
+        struct light_gather *gather = light_gather_new();
+        struct light_spray *spray = NULL;
+        struct lx_buf out = {0};
+        uint64_t state = seed, needed, came = 0, round, n = unit_random(&state) % 5000;
+        enum lx_err err = LX_ERR_BUSY;
+
+        for (size_t i = 0; i < len; i++)
+                bytes[i] = (uint8_t)unit_random(&state);
+        ck_assert_int_eq(light_spray_new(bytes, len, &spray), LX_OK);
+        round = light_spray_round(spray, &needed);
+        for (uint64_t sent = 0; err != LX_OK && sent < round; sent++, n++) {
+                if (unit_random(&state) % 100 < loss)
+                        continue;
+                light_spray_packet(spray, n, packet);
+                if (unit_random(&state) % 50 == 0) { /* damaged on the way */
+                        packet[unit_random(&state) % LIGHT_PACKET_LEN] ^= 4;
+                        err = light_gather_take(gather, packet, sizeof(packet), &out);
+                        ck_assert(err == LX_ERR_CORRUPT || err == LX_ERR_FORMAT);
+                        continue;
+                }
+                came++;
+                err = light_gather_take(gather, packet, sizeof(packet), &out);
+                ck_assert(err == LX_OK || err == LX_ERR_BUSY);
+        }
+        ck_assert_int_eq(err, LX_OK);
+        ck_assert_uint_eq(out.len, len);
+        ck_assert_mem_eq(out.p, bytes, len);
+        if (loss == 0 && len <= LIGHT_SYMBOL * LIGHT_BLOCK_MAX) /* one block: not a packet more than symbols */
+                ck_assert_uint_eq(came, needed);
+        ck_assert_int_eq(light_gather_take(gather, packet, sizeof(packet), &out), LX_ERR_EXISTS);
+        light_spray_free(spray);
+        light_gather_free(gather);
+        lx_buf_clear(&out);
+        lx_free(bytes);
+}
+
+START_TEST(any_sufficient_packets)
+{
+        static const size_t lens[] = {1, 1023, 1024, 1025, 5000, 65536, 65537, 200000};
+        struct light_spray *spray = NULL;
+
+        if (light_spray_new("x", 1, &spray) == LX_ERR_VERSION)
+                return; /* built without ISA-L */
+        light_spray_free(spray);
+        for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++)
+                for (unsigned loss = 0; loss <= 60; loss += 30)
+                        for (uint64_t seed = 1; seed <= 3; seed++)
+                                spray_once(lens[i], loss, seed + 100 * loss + 1000 * i);
+        ck_assert_int_eq(light_spray_new("x", 0, &spray), LX_ERR_RANGE);
+        ck_assert_int_eq(light_spray_new("x", LIGHT_SPRAY_MAX + 1, &spray), LX_ERR_RANGE);
+}
+END_TEST
+
+/* Somebody sends packets of their own under the same name: the receiver begins anew, and gets it all the same. */
+START_TEST(a_broadcast_with_a_liar)
+{
+        uint8_t bytes[5000], packet[LIGHT_PACKET_LEN];
+        struct light_gather *gather = light_gather_new();
+        struct light_spray *spray = NULL;
+        struct lx_buf out = {0};
+        enum lx_err err = LX_ERR_BUSY;
+        bool meddled = false;
+
+        memset(bytes, 7, sizeof(bytes));
+        if (light_spray_new(bytes, sizeof(bytes), &spray) == LX_ERR_VERSION) {
+                light_gather_free(gather);
+                return;
+        }
+        for (uint64_t n = 0; n < 40 && err != LX_OK; n++) {
+                light_spray_packet(spray, n, packet);
+                if (n == 2) {
+                        struct lx_hash sum;
+                        struct lx_span summed[2] = {LX_SPAN(packet, 26), LX_SPAN(packet + LIGHT_PACKET_HEAD, LIGHT_SYMBOL)};
+
+                        packet[100] ^= 1;
+                        ops()->hash(ops()->ctx, &LX_TAG_LIGHT, summed, 2, &sum);
+                        memcpy(packet + 26, sum.b, 8);
+                }
+                err = light_gather_take(gather, packet, sizeof(packet), &out);
+                meddled |= err == LX_ERR_PROOF;
+        }
+        ck_assert(meddled);
+        ck_assert_int_eq(err, LX_OK);
+        ck_assert_mem_eq(out.p, bytes, sizeof(bytes));
+        for (size_t len = 0; len < LIGHT_PACKET_LEN; len++)
+                ck_assert_int_eq(light_gather_take(gather, packet, len, &out), LX_ERR_FORMAT);
+        light_spray_free(spray);
+        light_gather_free(gather);
+        lx_buf_clear(&out);
+}
+END_TEST
+
 /* ---- what operators write ------------------------------------------------------------------------ */
 
 START_TEST(schedules)
@@ -658,7 +758,7 @@ main(void)
         const TTest *const cases[] = {questions_of_the_vectors, every_cut_of_a_question, parts, states,
             one_value_one_encoding, the_trusting_period_fails_safe, heights_never_go_back, a_history_that_goes_on,
             power_fails_at_any_write, damage_is_told_from_a_torn_end, a_long_log_is_written_anew, schedules, what_may_be_watched,
-            a_pass_file, a_forged_pass_file, NULL};
+            a_pass_file, a_forged_pass_file, any_sufficient_packets, a_broadcast_with_a_liar, NULL};
 
         if (lx_crypto_init() != LX_OK)
                 return 1;
