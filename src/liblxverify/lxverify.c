@@ -3,6 +3,7 @@
 #include "liblxverify/lxverify.h"
 
 #include "ledger/cert.h"
+#include "ledger/narrow.h"
 #include "merkle/file.h"
 #include "merkle/log.h"
 #include "merkle/proof.h"
@@ -114,6 +115,32 @@ lxv_header_decode(
         memcpy(out->history_root, header.history_root.b, 32);
         memcpy(out->valset, header.valset.b, 32);
         memcpy(out->next_valset, header.next_valset.b, 32);
+        return LXV_OK;
+}
+
+enum lxv_result
+lxv_header_widen(const struct lxv_crypto *crypto, const uint8_t known[LXV_HEADER_LEN],
+    const uint8_t *history, struct lxv_part bytes, uint8_t out[LXV_HEADER_LEN], size_t *out_used)
+{
+        struct lx_crypto_ops ops = table(crypto);
+        struct lx_reader rd = lx_reader_init(bytes.p, bytes.len);
+        struct ledger_narrow_known from = {0};
+        struct ledger_header header;
+        struct lx_hash root;
+        enum lx_err err = ledger_header_decode(known, LXV_HEADER_LEN, &from.header);
+
+        if (history != NULL) {
+                root = hash_at(history);
+                from.history = &root;
+        }
+        if (err == LX_OK) {
+                ledger_header_hash(&ops.hash, &from.header, &from.hash);
+                err = ledger_narrow_decode(&ops.hash, &from, &rd, &header);
+        }
+        if (err != LX_OK)
+                return result(err);
+        ledger_header_encode(&header, out);
+        *out_used = bytes.len - rd.left;
         return LXV_OK;
 }
 

@@ -85,6 +85,17 @@ lxv_header_accept(const struct lxv_crypto *crypto, const struct lxv_trust *trust
     struct lxv_part trusted_set, struct lxv_part header, struct lxv_part set, struct lxv_part cert,
     uint64_t now_ms, uint64_t trusting_period_ms, struct lxv_trust *out_trust);
 
+#define LXV_HEADER_LEN 242
+/**
+ * The narrow form of a header (doc/light.md), read from the start of @bytes against the header @known
+ * (242 bytes) that the sender was told of: its 242 bytes into @out, how many were read into *@out_used.
+ * @history (may be NULL): the history root over all headers up to @known. Nothing is verified: that is
+ * lxv_header_accept's. LXV_FORMAT, LXV_RANGE.
+ */
+LXV_API enum lxv_result lxv_header_widen(const struct lxv_crypto *crypto,
+    const uint8_t known[LXV_HEADER_LEN], const uint8_t *history, struct lxv_part bytes,
+    uint8_t out[LXV_HEADER_LEN], size_t *out_used);
+
 /** Under (@kind, @key) the state of @state_root has the encoded @value (p NULL: nothing). */
 LXV_API enum lxv_result
 lxv_state_check(const struct lxv_crypto *crypto, const uint8_t state_root[32], enum lxv_kind kind,

@@ -9,6 +9,7 @@
 #include "crypto/sign.h"
 #include "kit/author.h"
 #include "ledger/narrow.h"
+#include "liblxverify/lxverify.h"
 #include "merkle/log.h"
 #include "sigchain/params.h"
 
@@ -149,6 +150,48 @@ START_TEST(one_value_one_encoding)
 }
 END_TEST
 
+static void
+blake2b(void *ctx, const uint8_t tag[16], const struct lxv_part *parts, size_t count, uint8_t out[32])
+{
+        struct lx_span spans[8];
+        struct lx_tag personal;
+        struct lx_hash hash;
+
+        (void)ctx;
+        memcpy(personal.text, tag, sizeof(personal.text));
+        for (size_t i = 0; i < count; i++)
+                spans[i] = LX_SPAN(parts[i].p, parts[i].len);
+        ops()->hash(ops()->ctx, &personal, spans, count, &hash);
+        memcpy(out, hash.b, 32);
+}
+
+START_TEST(the_library_widens_what_was_narrowed)
+{
+        const struct lxv_crypto crypto = {.blake2b = blake2b};
+        struct lx_hash history = unit_hash(30);
+        struct ledger_narrow_known known = make_known();
+        struct ledger_header h;
+        uint8_t from[LXV_HEADER_LEN], want[LXV_HEADER_LEN], got[LXV_HEADER_LEN];
+        uint8_t bytes[LEDGER_NARROW_HEADER_MAX + 8];
+        struct lx_writer wr = lx_writer_init(bytes, sizeof(bytes));
+        size_t used;
+
+        known.history = &history;
+        h = make_header(&known, LEDGER_NARROW_NEXT | LEDGER_NARROW_HISTORY | LEDGER_NARROW_NEXT_SET);
+        ledger_header_encode(&known.header, from);
+        ledger_header_encode(&h, want);
+        ledger_narrow_encode(ops(), &known, &h, &wr);
+        ck_assert_int_eq(lxv_header_widen(&crypto, from, history.b,
+            (struct lxv_part){bytes, sizeof(bytes)}, got, &used), LXV_OK);
+        ck_assert_uint_eq(used, wr.len);
+        ck_assert_mem_eq(got, want, sizeof(want));
+        ck_assert_int_eq(lxv_header_widen(&crypto, from, NULL, (struct lxv_part){bytes, wr.len}, got,
+            &used), LXV_FORMAT);
+        ck_assert_int_eq(lxv_header_widen(&crypto, from, history.b,
+            (struct lxv_part){bytes, wr.len - 1}, got, &used), LXV_FORMAT);
+}
+END_TEST
+
 /* A network of @count validators of power 1, a header of its set and everybody's certificate. */
 static void
 make_cert(size_t count, struct lx_buf *genesis, struct sigchain_genesis *doc,
@@ -245,7 +288,7 @@ int
 main(void)
 {
         const TTest *const cases[] = {everything_that_can_be_left_out, sizes, one_value_one_encoding,
-            certificates, too_little_power, NULL};
+            the_library_widens_what_was_narrowed,            certificates, too_little_power, NULL};
 
         if (lx_crypto_init() != LX_OK)
                 return 1;
