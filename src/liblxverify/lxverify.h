@@ -92,9 +92,9 @@ lxv_header_accept(const struct lxv_crypto *crypto, const struct lxv_trust *trust
  * @history (may be NULL): the history root over all headers up to @known. Nothing is verified: that is
  * lxv_header_accept's. LXV_FORMAT, LXV_RANGE.
  */
-LXV_API enum lxv_result lxv_header_widen(const struct lxv_crypto *crypto,
-    const uint8_t known[LXV_HEADER_LEN], const uint8_t *history, struct lxv_part bytes,
-    uint8_t out[LXV_HEADER_LEN], size_t *out_used);
+LXV_API enum lxv_result
+lxv_header_widen(const struct lxv_crypto *crypto, const uint8_t known[LXV_HEADER_LEN],
+    const uint8_t *history, struct lxv_part bytes, uint8_t out[LXV_HEADER_LEN], size_t *out_used);
 
 /** Under (@kind, @key) the state of @state_root has the encoded @value (p NULL: nothing). */
 LXV_API enum lxv_result
