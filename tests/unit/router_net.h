@@ -257,7 +257,8 @@ net_deliver(void *arg, uint8_t *packet, size_t len)
         ck_assert(!s->net->revoked[s->number]);
         s->got++;
         s->got_bytes += len;
-        s->got_from[p.source.family == 4 ? p.source.b[1] : p.source.b[15] - 1]++;
+        if (p.source.family == 6 || p.source.b[1] < NET_MAX)
+                s->got_from[p.source.family == 4 ? p.source.b[1] : p.source.b[15] - 1]++;
         if (s->last_got_ms != 0 && s->net->now_ms - s->last_got_ms > s->longest_gap_ms)
                 s->longest_gap_ms = s->net->now_ms - s->last_got_ms;
         s->last_got_ms = s->net->now_ms;
