@@ -73,6 +73,14 @@ LX_MUST_CHECK enum lx_err lx_check_tx(
  */
 LX_MUST_CHECK enum lx_err lx_check_history(struct lx *lx, struct lx_check *check,
     const struct lx_hash *address, size_t limit, json_t *heights, bool *out_more);
+#define LX_PREFIX_TEXT 64
+#define LX_TRIE_PROOF_MAX 65536u
+/**
+ * Whether the ledger gives the overlay's address @text (instance 0) to an EID that has a key, by proofs asked for here.
+ * @out_prefix: what was looked at: the EID, the longest prefix, or the hole around it. LX_ERR_RANGE: no address.
+ */
+LX_MUST_CHECK enum lx_err lx_check_owner(
+    struct lx *lx, struct lx_check *check, const char *text, bool *out_owned, char out_prefix[LX_PREFIX_TEXT]);
 /** Note in @answer that it is proven, and how old the header is that proves it. */
 void lx_check_note(const struct lx_check *check, json_t *answer);
 

@@ -7,6 +7,7 @@
 #include "crypto/sign.h"
 #include "keys/keyfile.h"
 #include "lx/check.h"
+#include "lx/check.h"
 #include "lx/wallet.h"
 #include "sigchain/apply.h"
 #include "sigchain/standard.h"
@@ -470,7 +471,8 @@ prove_route(struct lx *lx, json_t *route)
         if (status == LX_EXIT_TRUE && lx_check_fetch(lx, &check, lx_hex_of(&address, hex), &proven) != LX_OK)
                 status = lx_fail(lx, LX_EXIT_FALSE, "the node's answer does not hold: %s", lx->why.text);
         if (status == LX_EXIT_TRUE) {
-                bool exists = json_is_true(json_object_get(proven, "exists"));
+                const char *key_now = lx_str(json_object_get(proven, "fields"), "key");
+                bool exists = json_is_true(json_object_get(proven, "exists")) && strspn(key_now, "0") < strlen(key_now);
 
                 json_object_set_new(route, "source", json_string(exists ? "ledger" : "negative"));
                 json_object_set_new(route, "rlocs",
@@ -481,6 +483,37 @@ prove_route(struct lx *lx, json_t *route)
         json_decref(proven);
         lx_check_end(&check);
         return status;
+}
+
+/*
+ * With --verify: whether anybody owns the address is proven. Where its owner is reached now is no word of the
+ * ledger's (the routers check the owner's signature). A route against a proven hole is not shown: false.
+ */
+static bool
+prove_owner(struct lx *lx, json_t *route, bool negative, int *status)
+{
+        struct lx_check check = {0};
+        char prefix[LX_PREFIX_TEXT];
+        bool owned = false;
+        int loaded = lx_check_begin(lx, &check);
+
+        if (loaded == LX_EXIT_TRUE && lx_check_owner(lx, &check, lx->args[0], &owned, prefix) != LX_OK)
+                loaded = lx_fail(lx, LX_EXIT_FALSE, "the node's answer does not hold: %s", lx->why.text);
+        if (loaded == LX_EXIT_TRUE && !negative && !owned)
+                loaded = lx_fail(
+                    lx, LX_EXIT_FALSE, "the node shows a route, but nobody owns the address: that is proven");
+        if (loaded == LX_EXIT_TRUE) {
+                json_object_set_new(route, "owned", json_boolean(owned));
+                if (!owned)
+                        json_object_set_new(route, "prefix", json_string(prefix));
+                lx_check_note(&check, route);
+                if (!lx->json)
+                        printf("%s, proven\n", owned ? "somebody owns the address" : "nobody owns it");
+        } else {
+                *status = loaded;
+        }
+        lx_check_end(&check);
+        return loaded == LX_EXIT_TRUE;
 }
 
 int
@@ -505,9 +538,11 @@ cmd_route_resolve(struct lx *lx)
                 }
                 source = lx_str(o, "source");
                 pending = strcmp(source, "pending") == 0;
-                if (!pending || i + 1 == RESOLVE_TRIES)
-                        show_route(lx, o);
                 status = pending || strcmp(source, "negative") == 0 ? LX_EXIT_FALSE : LX_EXIT_TRUE;
+                if ((!pending || i + 1 == RESOLVE_TRIES) &&
+                    (!lx->verify || json_is_true(json_object_get(o, "light")) ||
+                        prove_owner(lx, o, status == LX_EXIT_FALSE, &status)))
+                        show_route(lx, o);
                 json_decref(o);
                 if (!pending)
                         return status;

@@ -54,6 +54,19 @@ lab routes 1 | grep -q '172.16.0.0/16 .*plain' || fail "the mapping is not what 
 ! grep -q '10.77.0.0' "$work/old" || fail "what is not ours was registered"
 ! grep -q REFUSED "$work/old" || fail "it got what it does not know: $(grep REFUSED "$work/old" | head -3)"
 
+# Whether anybody owns an address is proven to who asks with --verify, by exclusion too.
+chain=$(lab lx 1 --json rpc chain.genesis | sed 's/.*"chain_id": *"\([0-9a-f]*\)".*/\1/')
+lab lx 1 --yes trust set "$LAB/genesis.json" >/dev/null || fail "trust ($chain)"
+proven() { # ADDRESS WORDS
+        lab lx 1 --verify route resolve "$1" >"$work/proven" 2>&1 || true
+        grep -q "$2" "$work/proven" || fail "route resolve $1: $(cat "$work/proven")"
+}
+proven fd00:6c78:dead::1 'nobody owns it, proven'
+proven 10.88.200.1 'nobody owns it, proven'
+proven 10.66.0.1 'nobody owns it, proven'
+proven "$(lab eid 1)" 'somebody owns the address, proven'
+proven 172.16.5.9 'nobody owns the address: that is proven'
+
 # Wrong keys, both ways: nothing is believed.
 kill "$old"
 wait "$old" 2>/dev/null || true
