@@ -181,14 +181,15 @@ relay_write(struct lx_writer *wr, const struct registration *g)
         struct router_record record;
         char name[8];
 
+        if (!g->hidden || g->data.addr.family == 0) {
+                lx_write_bytes(wr, g->bytes, g->len);
+                return;
+        }
         router_record_read(&rd, &record);
-        if (rd.err == LX_OK && record.rloc_count < ROUTER_RLOCS_MAX && g->hidden && g->data.addr.family != 0) {
+        if (record.rloc_count < ROUTER_RLOCS_MAX)
                 record.rloc[record.rloc_count++] = (struct router_rloc){.priority = 255, .mpriority = 255,
                     .name = LX_SPAN(name, router_token_write('4', &one, 1, name))};
-                router_record_write(wr, &record);
-        } else {
-                lx_write_bytes(wr, g->bytes, g->len);
-        }
+        router_record_write(wr, &record);
 }
 
 /* ---- the site ------------------------------------------------------------------------------------ */
