@@ -234,11 +234,15 @@ router_route_piece(struct router *router, const struct router_route *route, cons
     unsigned number, uint8_t *out)
 {
         struct router_packet packet;
+        size_t piece = 0;
 
-        if (number == 0)
+        if (router_packet_parse(bytes, len, &packet))
+                piece = router_packet_piece(bytes, &packet, route->mtu, number, out);
+        if (number == 0 && piece > 0)
                 COUNT(router, fragmented);
-        return router_packet_parse(bytes, len, &packet) ? router_packet_piece(bytes, &packet, route->mtu, number, out)
-                                                        : 0;
+        else if (number == 0)
+                COUNT(router, drop_malformed);
+        return piece;
 }
 
 void

@@ -316,7 +316,7 @@ router_packet_piece(const uint8_t *bytes, const struct router_packet *packet, un
         size_t count, each, at, len;
         unsigned frag = get16(bytes + 6);
 
-        if (packet->source.family != 4 || most == 0)
+        if (packet->source.family != 4 || most == 0 || (frag & 0x1fff) + payload / 8 > 0x1fff)
                 return 0;
         count = (payload + most - 1) / most;
         each = ((payload + count - 1) / count + 7) & ~7ul;

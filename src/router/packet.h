@@ -58,7 +58,8 @@ size_t router_packet_udp_header(const struct router_at *from, const struct route
 
 /**
  * Piece @number, from 0 on, of the IPv4 packet @packet at @bytes, whose DF is clear, cut into as few and as equal
- * pieces as fit @mtu bytes (RFC 791 3.2, RFC 9300 7.1), into @out. Its length; 0: there are no more.
+ * pieces as fit @mtu bytes (RFC 791 3.2, RFC 9300 7.1), into @out. Its length; 0: there are no more, or none at all:
+ * it is no IPv4, or a fragment that reaches beyond what a packet can have.
  */
 size_t router_packet_piece(const uint8_t *bytes, const struct router_packet *packet, unsigned mtu, unsigned number,
     uint8_t *out);

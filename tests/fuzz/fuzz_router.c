@@ -37,6 +37,27 @@ try_dns(const uint8_t *data, size_t size)
         if (dns_answer(&zone, data, size, false, answer) > DNS_UDP_MAX)
                 abort();
         (void)dns_answer(&zone, data, size, true, answer);
+        if (!dns_is_ours(&zone, data, size) && dns_answers(data, size, data, size))
+                abort(); /* a question is no answer */
+}
+
+/* The pieces of a packet are packets, no larger than they may be, and together all of it. */
+static void
+try_pieces(const uint8_t *data, const struct router_packet *packet, unsigned mtu)
+{
+        static uint8_t piece[ROUTER_MESSAGE_MAX];
+        size_t len, sum = 0;
+
+        for (unsigned n = 0; (len = router_packet_piece(data, packet, mtu, n, piece)) > 0; n++) {
+                struct router_packet part;
+
+                if (len > mtu || !router_packet_parse(piece, len, &part) || part.len != len ||
+                    part.header_len != packet->header_len)
+                        abort();
+                sum += len - packet->header_len;
+        }
+        if (sum != 0 && sum != packet->len - packet->header_len)
+                abort();
 }
 
 /* A record that carries a signature writes and reads to the same claim. */
@@ -85,6 +106,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 if (packet.header_len > packet.len || packet.len > size)
                         abort();
                 (void)router_packet_flow(&packet);
+                try_pieces(data, &packet, 28 + data[size - 1] * 8u);
                 (void)router_packet_icmp(ROUTER_ICMP_TOO_BIG, data, &packet, &us, 1280, once, sizeof(once));
         }
         return 0;

@@ -154,6 +154,8 @@ START_TEST(test_pieces_again)
         ck_assert_uint_eq(out[30], 1);
         ck_assert_uint_eq(router_sum_end(router_sum(0, out, 32)), 0);
         ck_assert_uint_eq(router_packet_piece(bytes, &p, 80, 2, out), 0);
+        bytes[6] = 0x1f, bytes[7] = 0xfe; /* its end lies beyond 65,535 */
+        ck_assert_uint_eq(router_packet_piece(bytes, &p, 80, 0, out), 0);
 }
 END_TEST
 
