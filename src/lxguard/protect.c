@@ -39,13 +39,23 @@ struct look {
         enum guard_file_state state;
 };
 
-static void
+#define OPEN_FLAGS (O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+
+/* False: it cannot be told what is there (no descriptor left, no right): that is no sign that it is gone. */
+static bool
 look_at(struct protect *p, const char *path, struct look *l)
 {
         struct stat st;
 
         *l = (struct look){.path = path, .must = guard_files_find(p->rules->files, path)};
-        l->fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOATIME);
+        l->fd = open(path, OPEN_FLAGS | O_NOATIME);
+        if (l->fd < 0 && errno == EPERM) /* somebody else's, and the right to leave its time alone was taken away */
+                l->fd = open(path, OPEN_FLAGS);
+        if (l->fd < 0 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP && errno != ENXIO) {
+                log_error(GUARD, "a protected file cannot be read", "path=%s error=%s next=%s", path, strerror(errno),
+                    "nothing is known of it; it is read again at the next interval");
+                return false;
+        }
         if (l->fd >= 0 && (fstat(l->fd, &st) != 0 || !S_ISREG(st.st_mode))) {
                 (void)close(l->fd);
                 l->fd = -1;
@@ -55,6 +65,7 @@ look_at(struct protect *p, const char *path, struct look *l)
             hash_fd(l->fd, 0, &l->root, &l->length, l->must != NULL ? &l->leaves : NULL) != LX_OK)
                 l->length = UINT64_MAX;
         l->state = guard_file_state(l->must, l->fd >= 0, &l->root, l->length);
+        return true;
 }
 
 /* ---- telling ----------------------------------------------------------------------------------- */
@@ -237,7 +248,8 @@ protect_check(struct protect *p, const char *path)
         struct odd *odd = lx_map_get(p->odd, path, strlen(path) + 1);
         struct look l;
 
-        look_at(p, path, &l);
+        if (!look_at(p, path, &l))
+                return;
         if (l.state == GUARD_FILE_SAME || l.state == GUARD_FILE_NONE)
                 set_right(p, &l, odd);
         else if (odd != NULL || lx_map_count(p->odd) < PROTECT_ODD_MAX)

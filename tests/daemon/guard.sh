@@ -14,9 +14,10 @@ m=$work/m
 guard_cleanup() { [ -z "$guard" ] || kill -9 "$guard" 2>/dev/null || true; umount -R -l "$m" 2>/dev/null || true; cleanup; }
 trap guard_cleanup EXIT
 
-# gate: start it and wait until it answers.
+# gate: start it (by the command in $wrap) and wait until it answers.
 gate() {
-        "$build/lxguard" --conf "$work/g.conf" --stop-after "${LIMIT:-190}" 2>>"$work/glog" &
+        # shellcheck disable=SC2086 # words on purpose
+        ${wrap:-} "$build/lxguard" --conf "$work/g.conf" --stop-after "${LIMIT:-190}" 2>>"$work/glog" &
         guard=$!
         until g status >"$work/gstatus" 2>/dev/null; do
                 kill -0 "$guard" 2>/dev/null || { cat "$work/glog"; guard=; ! grep -q "gives no fanotify gate" "$work/glog" || exit 77; return 1; }
