@@ -50,6 +50,7 @@ void
 llp_contact_set_budget(struct llp_contact *c, uint64_t bytes)
 {
         c->options.budget_bytes = bytes;
+        c->budget_from = c->stats.bytes_in + c->stats.bytes_out;
 }
 
 static struct station_peer *
@@ -124,10 +125,14 @@ contact_compare(struct llp_contact *c, struct station_peer *p)
         }
 }
 
-bool
-contact_is_over_budget(const struct llp_contact *c, const struct station_peer *p)
+uint64_t
+contact_budget_left(const struct llp_contact *c)
 {
-        return c->options.budget_bytes > 0 && p->bytes_in + p->bytes_out >= c->options.budget_bytes;
+        uint64_t spent = c->stats.bytes_in + c->stats.bytes_out - c->budget_from;
+
+        if (c->options.budget_bytes == 0)
+                return UINT64_MAX;
+        return spent < c->options.budget_bytes ? c->options.budget_bytes - spent : 0;
 }
 
 enum lx_err
@@ -240,7 +245,7 @@ llp_contact_deadline_ms(const struct llp_contact *c)
                 if (p->q_count == 0 && at < p->planned_ms + CONTACT_LOOK_MS)
                         at = p->planned_ms + CONTACT_LOOK_MS; /* what found no room is tried again */
 
-                if (!p->shunned && !contact_is_over_budget(c, p) && at < deadline)
+                if (!p->shunned && contact_budget_left(c) > 0 && at < deadline)
                         deadline = at;
         }
         return deadline;
@@ -269,5 +274,5 @@ llp_contact_get_stats(const struct llp_contact *c, struct llp_contact_stats *out
         out_stats->wants_path = light_wants_path(light, &old);
         out_stats->wants_manifest = light_wants_manifest(light, &set, &old);
         out_stats->done = p != NULL && p->q_count == 0 && p->asked_tip;
-        out_stats->over_budget = p != NULL && contact_is_over_budget(c, p);
+        out_stats->over_budget = p != NULL && contact_budget_left(c) == 0;
 }

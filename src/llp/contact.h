@@ -17,7 +17,7 @@
  * the rest had not been verified. Who is caught is named (light_judge) and asked nothing more for
  * LLP_CONTACT_SHUN_MS. All that was learned is in light_changes; the owner stores it after every call.
  *
- * Budget: when the contact's bytes, both ways with frames, pass it, nothing more is asked. Threads: loop only.
+ * Budget: when the bytes since it was set, both ways with frames, pass it, nothing more is asked. Threads: loop only.
  * Spec: doc/light.md.
  */
 #ifndef LX_LLP_CONTACT_H
@@ -40,14 +40,14 @@ struct llp_contact_options {
         const struct llp_net *net;
         uint64_t (*wall_ms)(void *arg); /* since 1970 */
         void *arg;
-        uint64_t budget_bytes; /* of one contact; 0: no limit */
+        uint64_t budget_bytes; /* see llp_contact_set_budget */
 };
 
 /** A machine without stations. */
 struct llp_contact *llp_contact_new(const struct llp_contact_options *options);
 /** Free it. NULL is fine. */
 void llp_contact_free(struct llp_contact *contact);
-/** The budget of contacts from now on. */
+/** A budget for what comes from now on, however often the link is lost; 0: none. */
 void llp_contact_set_budget(struct llp_contact *contact, uint64_t bytes);
 /** A station is there. */
 void llp_contact_up(struct llp_contact *contact, uint32_t peer, const struct lx_pubkey *id,

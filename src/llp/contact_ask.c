@@ -128,13 +128,11 @@ contact_ask_list(struct llp_contact *c, struct station_peer *p)
 
 /* No more than what the budget may still carry. */
 static size_t
-want_max(const struct llp_contact *c, const struct station_peer *p)
+want_max(const struct llp_contact *c)
 {
-        uint64_t left = c->options.budget_bytes - p->bytes_in - p->bytes_out;
+        uint64_t left = contact_budget_left(c);
 
-        if (c->options.budget_bytes == 0 || left / STATE_BYTES >= LIGHT_WANT_MAX)
-                return LIGHT_WANT_MAX;
-        return (size_t)(left / STATE_BYTES + 1);
+        return left / STATE_BYTES >= LIGHT_WANT_MAX ? LIGHT_WANT_MAX : (size_t)(left / STATE_BYTES + 1);
 }
 
 /* @ahead: for the tip that is asked for now. */
@@ -152,7 +150,7 @@ ask_watched(struct llp_contact *c, struct station_peer *p, bool ahead)
                 contact_ask_list(c, p);
                 return;
         }
-        a.want_count = light_stale(light, from, a.want, want_max(c, p));
+        a.want_count = light_stale(light, from, a.want, want_max(c));
         light_list(light, &list);
         if (a.listed)
                 a.entries = lx_buf_span(&list);
@@ -226,7 +224,7 @@ contact_plan(struct llp_contact *c, struct station_peer *p)
         struct light_ask anchor = {.type = LIGHT_ANCHOR, .height = light_height(light)};
 
         p->planned_ms = c->now_ms;
-        if (p->shunned || contact_is_over_budget(c, p))
+        if (p->shunned || contact_budget_left(c) == 0)
                 return;
         if (light_header(light) == NULL) {
                 if (active && !is_asking(p, LIGHT_ANCHOR))

@@ -55,6 +55,7 @@ struct llp_contact {
         struct lx_hash manifest_root; /* of a manifest that is not whole yet */
         struct lx_buf manifest;
         struct lx_buf pending; /* a tip that waits for a set */
+        uint64_t budget_from; /* all bytes when the budget began */
         uint64_t now_ms;
         struct llp_contact_stats stats;
 };
@@ -69,7 +70,8 @@ struct station_peer *contact_active(const struct llp_contact *c);
 void contact_accuse(struct llp_contact *c, struct station_peer *p, enum light_verdict verdict, const char *reason);
 /* How its tip compares with what is known. */
 void contact_compare(struct llp_contact *c, struct station_peer *p);
-bool contact_is_over_budget(const struct llp_contact *c, const struct station_peer *p);
+/* Bytes that may still go both ways; UINT64_MAX: no limit. */
+uint64_t contact_budget_left(const struct llp_contact *c);
 
 /* contact_ask.c: what is worth asking now. */
 void contact_plan(struct llp_contact *c, struct station_peer *p);

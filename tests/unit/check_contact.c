@@ -350,6 +350,15 @@ START_TEST(cut_at_random_times)
 }
 END_TEST
 
+static uint64_t
+pass_bytes(void)
+{
+        struct llp_contact_stats stats;
+
+        llp_contact_get_stats(pass.contact, &stats);
+        return stats.bytes_in + stats.bytes_out;
+}
+
 START_TEST(a_budget_is_kept)
 {
         struct chain c;
@@ -363,6 +372,11 @@ START_TEST(a_budget_is_kept)
         ck_assert(!pass_until(&pass, pass_is_done, 120000));
         llp_contact_get_stats(pass.contact, &stats);
         ck_assert(stats.over_budget);
+        /* A link that is lost and found again brings no new budget. */
+        pass_cut(&pass);
+        pass_connect(&pass, s);
+        (void)pass_until(&pass, NULL, 20000);
+        ck_assert_uint_lt(pass_bytes(), stats.bytes_in + stats.bytes_out + 1);
         ck_assert_uint_eq(light_height(pass.light), kit_ledger_tip(&c.kit, NULL));
         pass_clear(&pass);
         chain_end(&c);
