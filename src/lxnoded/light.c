@@ -134,12 +134,14 @@ light_node_check(const struct node_conf *conf, struct lx_why *why)
         uint64_t height;
         enum lx_err err = LX_OK;
 
-        if (!conf->light && (conf->trust != NULL || conf->watch != NULL || conf->contact != NULL ||
-                conf->broadcast_listen != NULL)) {
-                lx_why_set(why, "--trust, --watch, --contact and --broadcast-listen are for a light node: add --light");
-                return LX_ERR_USAGE;
+        if (!conf->light) {
+                if (conf->trust != NULL || conf->watch != NULL || conf->contact != NULL ||
+                    conf->broadcast_listen != NULL)
+                        log_warn(NODE, "trust, watch, contact and broadcast-listen are for a light node", "next=%s",
+                            "they are not looked at; a light node has light = 1");
+                return LX_OK;
         }
-        if (conf->light && (conf->dev || conf->validator_key != NULL || conf->router)) {
+        if (conf->dev || conf->validator_key != NULL || conf->router) {
                 lx_why_set(why, "--light is a node of its own: without --dev, --validator-key and --router");
                 return LX_ERR_USAGE;
         }
