@@ -4,8 +4,9 @@
  *   lx register prove ADDRESS >proof.json
  *   verify-register ~/.lxnode/trust.json proof.json
  *
- * Exit status: 0 the register is what the answer says, 1 it is not, 2 bad input. JSON is only how the
- * proof travelled here; the checks themselves need lxverify.h and the two primitives below.
+ * Exit status: 0 the proof holds, 1 it does not, 2 bad input. What is proven is the item's "value" under its
+ * "key"; the answer's other fields are only the node's reading of it and are not looked at. JSON is only how
+ * the proof travelled here; the checks themselves need lxverify.h and the two primitives below.
  */
 #include <blake2.h>
 #include <jansson.h>

@@ -56,7 +56,8 @@ check_recovery(struct ledger_view *view, const struct sigchain_tx *tx,
                 (void)sigchain_object_get_hash(object, "recovery", &committed);
         sigchain_next_hash(ops, &witness->key, &hash);
         if (err == LX_OK && (lx_hash_is_zero(&committed) || !lx_hash_eq(&hash, &committed)))
-                err = refuse_key(why, "the recovery key is not the committed one");
+                err = refuse_key(why, "the recovery key is not the committed one: "
+                    "the words are another profile's, or were used before");
         lx_buf_clear(&buf);
         lx_free(object);
         return err == LX_ERR_ABSENT ? refuse_key(why, "the chain has no recovery key") : err;

@@ -362,8 +362,8 @@ load_genesis(struct ledger *ledger, const struct ledger_options *options, bool *
                 return err;
         if (options->genesis != NULL && (bytes->len != options->genesis_len ||
                 memcmp(bytes->p, options->genesis, bytes->len) != 0)) { /* public */
-                lx_why_set(why, "the data directory belongs to another network (its genesis document "
-                    "differs): use another --datadir");
+                lx_why_set(why, "the genesis document is not the one that this data directory began "
+                    "with: for another network use another --datadir, else put the old document back");
                 return LX_ERR_EXISTS;
         }
         ledger->genesis = lx_alloc(sizeof(*ledger->genesis));

@@ -209,6 +209,8 @@ digest_of_argument(struct lx *lx, const char *arg, struct lx_hash *out)
         if (lx_parse_hash(arg, out))
                 return LX_EXIT_TRUE;
         err = digest_file(arg, DIGEST_SHA256, NULL, NULL, NULL, &d, NULL, &lx->why);
+        if (err == LX_ERR_ABSENT)
+                lx_why_replace(&lx->why, "\"%s\" is neither a digest (64 hex digits) nor a file", arg);
         if (err != LX_OK)
                 return lx_fail(lx, err == LX_ERR_IO || err == LX_ERR_CHANGED ? LX_EXIT_IO : LX_EXIT_USAGE, NULL);
         *out = d.sha256;

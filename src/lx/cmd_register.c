@@ -57,6 +57,9 @@ take_data(struct lx *lx, struct lx_buf *out)
         if (data == NULL)
                 return lx_fail(lx, LX_EXIT_USAGE, "--data STRING or --data @FILE is missing");
         if (data[0] != '@') {
+                if (strlen(data) > SIGCHAIN_DATA_MAX)
+                        return lx_fail(lx, LX_EXIT_USAGE, "a register holds at most %d bytes, --data has %zu",
+                            SIGCHAIN_DATA_MAX, strlen(data));
                 lx_buf_append(out, data, strlen(data));
                 return LX_EXIT_TRUE;
         }

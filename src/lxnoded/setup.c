@@ -50,7 +50,8 @@ setup_key(const struct node_conf *conf, struct keys_file *out_key, struct lx_why
                 err = LX_ERR_FORMAT;
         }
         if (err != LX_OK && err != LX_ERR_ABSENT)
-                lx_why_set(why, "cannot use the key %s: %s", path, lx_err_text(err));
+                lx_why_set(why, "cannot use the key %s: %s: put back your own copy of it", path,
+                    lx_err_text(err));
         lx_free(path);
         return err;
 }

@@ -42,6 +42,10 @@ set_register(struct rpc_call *call, const struct lx_hash *address, uint64_t heig
         if (err == LX_ERR_PRUNED)
                 lx_why_set(&call->why, "pruned below height %llu",
                     (unsigned long long)ledger_view_pruned_below(call->view));
+        if (err == LX_ERR_RANGE)
+                lx_why_set(&call->why, "there is no height %llu yet: the tip has height %llu",
+                    (unsigned long long)height,
+                    (unsigned long long)ledger_view_header(call->view)->height);
         if (err != LX_OK && err != LX_ERR_ABSENT)
                 return err;
         if (call->proof != NULL && height != LEDGER_NOW) {

@@ -302,7 +302,8 @@ check_recovery(struct apply *a, const struct sigchain_witness *witness)
                 return LX_ERR_CORRUPT;
         sigchain_next_hash(apply_ops(a), &witness->key, &hash);
         if (lx_hash_is_zero(&committed) || !lx_hash_eq(&hash, &committed))
-                return refuse_key(a, "the recovery key is not the committed one");
+                return refuse_key(a, "the recovery key is not the committed one: "
+                                     "the words are another profile's, or were used before");
         if (a->tx->op[0].type != SIGCHAIN_OP_WRITE || a->tx->op[0].body.len < LX_HASH_LEN ||
             memcmp(a->tx->op[0].body.p, address.b, LX_HASH_LEN) != 0) /* public */
                 return apply_refuse(a, "recovery",
