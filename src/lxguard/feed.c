@@ -29,6 +29,9 @@
 #define CALL_S 35             /* a node that says nothing for so long does not answer */
 #define RETRY_MS 5000         /* after it did not answer */
 #define SAVE_MS 600000        /* the cache is written this often though only heights rose */
+#define TELL_MS 10000         /* the node hears how the guard is doing this often, sooner when something happened */
+#define LOOK_MS 1000          /* how often it is looked whether something happened */
+#define TELL_EVENTS 50        /* the newest that go with it */
 #define DAY_MS 86400000ull
 #define TRUST_FILE_MAX (1u << 20)
 
@@ -47,6 +50,7 @@ struct feed {
         uint64_t head;              /* height of the node, as it says */
         uint64_t versions;          /* sum of the views', as in the rules */
         uint64_t saved_ms;
+        uint64_t told_ms, told_events; /* the last report, and how many events there were */
         struct lx_why why;          /* why the last step failed */
 };
 
@@ -379,6 +383,36 @@ is_there_news(struct lxguard *g, struct lx_why *why)
         return news;
 }
 
+/* For a person who looks at the node: its page, its metrics. Whether it is taken is the node's affair. */
+static void
+tell_node(struct lxguard *g)
+{
+        static const char *const COUNTERS[] = {"allowed", "denied", "would_deny", "overflows"};
+        struct feed *feed = g->feed;
+        json_t *status, *gate, *params, *ignored = NULL;
+        uint64_t now = lx_clock_now_ms(), events;
+        struct lx_why why = {{0}};
+
+        (void)pthread_mutex_lock(&g->event_lock);
+        events = g->event_count;
+        (void)pthread_mutex_unlock(&g->event_lock);
+        if (feed->told_ms != 0 && now - feed->told_ms < TELL_MS && events == feed->told_events)
+                return;
+        feed->told_ms = now;
+        feed->told_events = events;
+        status = guard_status(g);
+        gate = json_object_get(status, "gate");
+        params = json_pack("{s:O,s:O,s:O,s:O,s:O,s:I,s:o}", "mode", json_object_get(status, "mode"), "height",
+            json_object_get(status, "height"), "age", json_object_get(status, "age"), "entries",
+            json_object_get(status, "entries"), "events", json_object_get(status, "events"), "judged",
+            (json_int_t)number(gate, "events"), "findings", events_json(g, TELL_EVENTS));
+        for (size_t i = 0; i < sizeof(COUNTERS) / sizeof(COUNTERS[0]); i++)
+                json_object_set_new(params, COUNTERS[i], json_integer((json_int_t)number(gate, COUNTERS[i])));
+        (void)call(feed, "guard.report", params, &ignored, &why);
+        json_decref(ignored);
+        json_decref(status);
+}
+
 static void
 rest(struct feed *feed, uint64_t ms)
 {
@@ -393,6 +427,32 @@ rest(struct feed *feed, uint64_t ms)
         if (!feed->kicked)
                 (void)pthread_cond_timedwait(&feed->wake, &feed->lock, &until);
         (void)pthread_mutex_unlock(&feed->lock);
+}
+
+static bool
+is_kicked(struct feed *feed)
+{
+        bool kicked;
+
+        (void)pthread_mutex_lock(&feed->lock);
+        kicked = feed->kicked;
+        (void)pthread_mutex_unlock(&feed->lock);
+        return kicked;
+}
+
+/* Wait for @ms, or for a kick; a node that answers (@good) hears meanwhile what happens at the gate. */
+static void
+rest_and_tell(struct lxguard *g, uint64_t ms, bool good)
+{
+        uint64_t end = lx_clock_now_ms() + ms, now;
+
+        do {
+                if (good)
+                        tell_node(g);
+                now = lx_clock_now_ms();
+                if (now < end)
+                        rest(g->feed, good && end - now > LOOK_MS ? LOOK_MS : end - now);
+        } while (now < end && !is_kicked(g->feed) && !atomic_load(&g->stopping));
 }
 
 /* Who has heard of a block, or has lost the node, wakes the one who asks. */
@@ -472,7 +532,7 @@ run(void *arg)
                 feed->why = why;
                 (void)pthread_mutex_unlock(&feed->lock);
                 was_good = good;
-                rest(feed, !good ? RETRY_MS : atomic_load(&feed->subscribed) ? LISTEN_MS : ASK_MS);
+                rest_and_tell(g, !good ? RETRY_MS : atomic_load(&feed->subscribed) ? LISTEN_MS : ASK_MS, good);
         }
         return NULL;
 }

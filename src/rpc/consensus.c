@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "ledger/header.h"
 #include "ledger/vote.h"
 #include "sigchain/params.h"
 
@@ -128,6 +129,22 @@ add_stall(struct rpc *rpc, struct ledger_view *view, json_t *list)
         json_array_append_new(list, json_string(text));
 }
 
+/* Blocks that this program does not understand: it stops before them, and others go on. */
+static void
+add_rules(struct ledger_view *view, json_t *list)
+{
+        uint64_t next = ledger_view_params(view)->value[SIGCHAIN_RULE_VERSION];
+        char text[192];
+
+        if (next <= LEDGER_RULE_VERSION)
+                return;
+        (void)snprintf(text, sizeof(text),
+            "stopped at height %llu: from the next block on rule version %llu acts, this program knows %u: "
+            "install a newer lxnoded", (unsigned long long)ledger_view_header(view)->height, (unsigned long long)next,
+            LEDGER_RULE_VERSION);
+        json_array_append_new(list, json_string(text));
+}
+
 json_t *
 rpc_reasons(struct rpc *rpc, struct ledger_view *view)
 {
@@ -139,6 +156,7 @@ rpc_reasons(struct rpc *rpc, struct ledger_view *view)
                 json_array_append_new(list, json_string(rpc->unready));
         if (rpc->stopping)
                 json_array_append_new(list, json_string("stopping"));
+        add_rules(view, list);
         if (rpc->options.core != NULL)
                 llp_sync_get_stats(llp_core_get_sync(rpc->options.core), &stats);
         if (stats.behind) {
@@ -174,9 +192,17 @@ rpc_consensus_metrics(struct rpc *rpc, struct lx_buf *out)
             status.missing_count);
         rpc_metric(out, "consensus_evidence_total", "counter", "Pieces of evidence seen.",
             status.evidence);
+        rpc_metric(out, "consensus_vote_from", "gauge", "Height from which it may sign; 0: no validator, or not known.",
+            status.vote_from == UINT64_MAX ? 0 : status.vote_from);
         rpc_metric(out, "sync_behind", "gauge", "1 while this node catches up.", sync.behind);
         rpc_metric(out, "sync_verified_height", "gauge", "Height up to which headers are verified.",
             sync.verified);
+        rpc_metric(out, "sync_claimed_height", "gauge", "The highest that a peer claims; not believed.",
+            sync.claimed);
+        rpc_metric(out, "sync_peers", "gauge", "Peers that blocks can be asked from.", sync.peers);
+        rpc_metric(out, "sync_requests_total", "counter", "Requests sent.", sync.requests);
+        rpc_metric(out, "sync_timeouts_total", "counter", "Of those, never answered.", sync.timeouts);
+        rpc_metric(out, "sync_pieces_total", "counter", "Pieces of snapshots taken.", sync.pieces);
         rpc_metric(out, "sync_blocks_total", "counter", "Blocks committed by sync.", sync.blocks);
         rpc_metric(out, "sync_in_bytes_total", "counter", "Bytes received by sync.", sync.bytes_in);
         rpc_metric(
@@ -186,6 +212,10 @@ rpc_consensus_metrics(struct rpc *rpc, struct lx_buf *out)
             gossip.bodies_in);
         rpc_metric(out, "gossip_bodies_out_total", "counter", "Transactions sent to peers.",
             gossip.bodies_out);
+        rpc_metric(out, "gossip_announced_total", "counter", "Transactions that peers told of.",
+            gossip.announced);
+        rpc_metric(out, "gossip_dropped_total", "counter", "Waiting transactions that their owners took back.",
+            gossip.dropped);
         rpc_metric(out, "gossip_refused_total", "counter",
             "Transactions of peers that were refused.", gossip.refused);
 }

@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "ledger/header.h"
+#include "sigchain/params.h"
 
 #include <unistd.h>
 
@@ -65,6 +67,10 @@ rpc_status_json(struct rpc *rpc, struct ledger_view *view, json_t *out)
         json_object_set_new(out, "ready", json_boolean(json_array_size(reasons) == 0));
         json_object_set_new(out, "reasons", reasons);
         rpc_consensus_json(rpc, view, out);
+        json_object_set_new(out, "rules", json_pack("{s:I,s:I,s:I}", "now",
+            (json_int_t)ledger_view_header(view)->rule_version, "next",
+            (json_int_t)ledger_view_params(view)->value[SIGCHAIN_RULE_VERSION], "known",
+            (json_int_t)LEDGER_RULE_VERSION));
         json_object_set_new(out, "mempool", json_pack("{s:I,s:I}", "count", (json_int_t)count, "bytes",
             (json_int_t)bytes));
         json_object_set_new(out, "peers", rpc_peer_status(rpc));

@@ -5,7 +5,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/pool.h"
-#include "router/router_io.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -230,69 +229,14 @@ handle_ready(struct rpc *rpc, struct io_http_request *req)
         reply(req, ready ? 200 : 503, json_pack("{s:b,s:o}", "ready", ready, "reasons", reasons));
 }
 
-void
-rpc_metric(struct lx_buf *out, const char *name, const char *type, const char *help, uint64_t value)
-{
-        lx_buf_printf(out, "# HELP lxnoded_%s %s\n# TYPE lxnoded_%s %s\nlxnoded_%s %llu\n", name, help,
-            name, type, name, (unsigned long long)value);
-}
-
-static void
-router_metrics(struct router_io *router, struct lx_buf *out)
-{
-        struct router_counters c;
-
-        router_io_counters(router, &c);
-#define X(name, text) rpc_metric(out, "router_" #name "_total", "counter", "Router: " text ".", c.name);
-        ROUTER_COUNTERS(X)
-#undef X
-}
-
 static void
 handle_metrics(struct rpc *rpc, struct io_http_request *req)
 {
-        struct ledger_view *view = ledger_view_new(rpc->options.ledger);
-        struct ledger_stats totals;
-        struct lld_stats store;
-        struct blob_stats blobs;
         struct lx_buf out = {0};
-        size_t bytes = 0, waiting = 0;
-        json_t *reasons;
 
-        ledger_get_stats(view, &totals);
-        lld_get_stats(rpc->options.db, &store);
-        blob_get_stats(rpc->options.blobs, &blobs);
-        if (rpc->options.engine != NULL)
-                waiting = ledger_mempool_count(ledger_engine_mempool(rpc->options.engine), &bytes);
-        rpc_metric(&out, "height", "gauge", "Height of the newest block.", ledger_view_header(view)->height);
-        rpc_metric(&out, "tip_time_seconds", "gauge", "Time of the newest block.",
-            ledger_view_header(view)->time_ms / 1000);
-        reasons = rpc_reasons(rpc, view);
-        rpc_metric(&out, "ready", "gauge", "1 when the node serves.", json_array_size(reasons) == 0);
-        json_decref(reasons);
-        rpc_metric(&out, "transactions_total", "counter", "Transactions on the chain.", totals.transactions);
-        rpc_metric(&out, "registers", "gauge", "Registers that exist.", totals.registers);
-        rpc_metric(&out, "chains", "gauge", "Signature chains that exist.", totals.chains);
-        rpc_metric(&out, "digests", "gauge", "Digests in all indexes.", totals.digests);
-        rpc_metric(&out, "mempool_transactions", "gauge", "Transactions that wait.", waiting);
-        rpc_metric(&out, "mempool_bytes", "gauge", "Bytes of those.", bytes);
-        rpc_metric(&out, "store_disk_bytes", "gauge", "Bytes of the store's files.", store.disk_bytes);
-        rpc_metric(&out, "store_mem_bytes", "gauge", "Memory of the store.", store.mem_bytes);
-        rpc_metric(&out, "store_commits_total", "counter", "Batches committed since start.", store.commits);
-        rpc_metric(&out, "blob_staged", "gauge", "Uploads going on.", blobs.staged);
-        rpc_metric(&out, "rpc_calls_total", "counter", "RPC calls since start.", rpc->calls);
-        rpc_metric(&out, "rpc_errors_total", "counter", "RPC calls that failed.", rpc->errors);
-        rpc_metric(&out, "rpc_connections", "gauge", "Connections to the RPC sockets.",
-            rpc->options.connections(rpc->options.arg));
-        rpc_metric(&out, "uptime_seconds", "gauge", "Since start.",
-            (lx_clock_now_ms() - rpc->options.start_ms) / 1000);
-        rpc_consensus_metrics(rpc, &out);
-        rpc_peer_metrics(rpc, &out);
-        if (rpc->options.router != NULL)
-                router_metrics(rpc->options.router, &out);
+        rpc_metrics(rpc, &out);
         io_http_reply(req, 200, "text/plain; version=0.0.4", out.p, out.len);
         lx_buf_clear(&out);
-        ledger_view_unref(view);
 }
 
 bool

@@ -67,6 +67,7 @@ rpc_free(struct rpc *rpc)
         io_timer_free(rpc->wait_timer);
         lx_wipe(rpc->auth, sizeof(rpc->auth));
         lx_buf_clear(&rpc->release.text);
+        json_decref(rpc->guard);
         lx_free(rpc);
 }
 

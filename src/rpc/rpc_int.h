@@ -9,6 +9,9 @@
 
 #include <jansson.h>
 
+#define RPC_GUARD_EVENTS_MAX 50  /* of a report that are kept: the newest */
+#define RPC_GUARD_TEXT_MAX 1024  /* bytes of a text in it */
+
 /* The release that was looked up last, as of a height: mostly the next look-up wants it too. */
 struct rpc_release {
         bool known;
@@ -37,6 +40,8 @@ struct rpc {
         struct rpc_waiter waiter[RPC_WAITERS_MAX]; /* who has waited longest first */
         size_t waiter_count;
         struct io_timer *wait_timer;
+        json_t *guard;              /* the guard's last report; NULL: none yet */
+        uint64_t guard_ms;          /* when it came */
 };
 
 /*
@@ -179,6 +184,16 @@ void rpc_consensus_metrics(struct rpc *rpc, struct lx_buf *out);
 json_t *rpc_reasons(struct rpc *rpc, struct ledger_view *view);
 /** One metric with its help. */
 void rpc_metric(struct lx_buf *out, const char *name, const char *type, const char *help, uint64_t value);
+/** Everything that /metrics says, appended (metrics.c). */
+void rpc_metrics(struct rpc *rpc, struct lx_buf *out);
+/** guard.report. */
+enum lx_err rpc_guard_report(struct rpc_call *call);
+/** guard.status. */
+enum lx_err rpc_guard_status(struct rpc_call *call);
+/** The last report of the guard; null: it never spoke. */
+json_t *rpc_guard_json(const struct rpc *rpc);
+/** The same for /metrics. */
+void rpc_guard_metrics(const struct rpc *rpc, struct lx_buf *out);
 /** What node.status says of peers. */
 json_t *rpc_peer_status(struct rpc *rpc);
 

@@ -18,6 +18,11 @@ static const struct rpc_row ROWS[] = {
     {"peer.ban", rpc_peer_ban, "target:str seconds:u64? reason:str?", "target seconds reason",
         "Ban a node id or an address (a day by default); whoever it is, is dropped."},
     {"peer.unban", rpc_peer_unban, "target:str", "target", "Lift a ban."},
+    {"guard.report", rpc_guard_report,
+        "mode:str height:u64? age:u64? entries:u64? judged:u64? allowed:u64? denied:u64? would_deny:u64? "
+        "overflows:u64? events:u64? findings:list?", "taken",
+        "The guard of this machine tells how it is doing."},
+    {"guard.status", rpc_guard_status, "", "guard", "What the guard of this machine told last; null: nothing."},
     {"rpc.help", rpc_help, "method:str?", "methods", "The methods, or one of them."},
     {"rpc.discover", rpc_discover, "", "openrpc info methods", "All methods as an OpenRPC document."},
     {"chain.genesis", rpc_chain_genesis, "", "chain_id document bytes", "The genesis document."},

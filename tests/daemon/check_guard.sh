@@ -49,6 +49,12 @@ g log --json --lines 500 >"$work/out"
 [ "$(jq 'select(.verdict == "denied" and .rule == "unknown" and (.digest | length) == 64)' <"$work/out" | wc -c)" -gt 0 ] ||
         { cat "$work/out"; gfail "denials are not in the log"; }
 
+# The node hears how its guard is doing, within a second of a denial.
+told() { lx --json rpc guard.status | jq '.guard.mode == "enforce" and .guard.denied > 0 and .guard.entries == 3 and
+        (.guard.findings | map(select(.verdict == "denied")) | length > 0)'; }
+for _ in $(seq 200); do [ "$(told)" != true ] || break; read -rt 0.05 <> <(:) || :; done
+[ "$(told)" = true ] || gfail "the node knows nothing of its guard: $(lx --json rpc guard.status)"
+
 # Writers: what was approved and is written is judged again; a writer is never blocked for good.
 [ "$(g status --json | jq .gate.leases)" -gt 0 ] || gfail "no leases are held"
 cp "$m/good" "$work/saved"
