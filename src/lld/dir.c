@@ -95,7 +95,7 @@ check_format(const char *dir, struct lx_why *why)
         } else if (err == LX_OK && version > LLD_FORMAT_VERSION) {
                 lx_why_set(why,
                     "%s was written by a newer lxnoded (store format %ld, this one knows %d): "
-                    "install that version again",
+                    "install that version again, or go back with lxnoded --rollback",
                     dir, version, LLD_FORMAT_VERSION);
                 err = LX_ERR_VERSION;
         } else if (err == LX_OK && version < 1) {
@@ -184,9 +184,18 @@ copy_file(const char *from, const char *to, struct lx_why *why)
         return err;
 }
 
-/* The regular files of directory @from into the new directory @to. */
+/* Files that an engine never changes once they are written. */
+static bool
+is_table(const char *name)
+{
+        const char *dot = strrchr(name, '.');
+
+        return dot != NULL && (strcmp(dot, ".sst") == 0 || strcmp(dot, ".blob") == 0);
+}
+
+/* The regular files of directory @from into the new directory @to; tables as hard links, with @link_tables. */
 static enum lx_err
-copy_dir(const char *from, const char *to, struct lx_why *why)
+copy_dir(const char *from, const char *to, bool link_tables, struct lx_why *why)
 {
         char in[PATH_BYTES], out[PATH_BYTES];
         struct dirent *entry;
@@ -199,17 +208,19 @@ copy_dir(const char *from, const char *to, struct lx_why *why)
         while (err == LX_OK && (entry = readdir(d)) != NULL) {
                 if (fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
                         continue;
-                err = join_path(in, from, entry->d_name) && join_path(out, to, entry->d_name)
-                    ? copy_file(in, out, why) : LX_ERR_RANGE;
+                if (!join_path(in, from, entry->d_name) || !join_path(out, to, entry->d_name))
+                        err = LX_ERR_RANGE;
+                else if (!link_tables || !is_table(entry->d_name) || link(in, out) != 0)
+                        err = copy_file(in, out, why);
         }
         if (d != NULL)
                 (void)closedir(d);
         return err == LX_OK ? lx_file_sync_dir(to, why) : err;
 }
 
-/* What an earlier restore left behind. */
+/* A directory of files, like what an earlier restore left behind. */
 static void
-remove_part(const char *part)
+remove_files(const char *part)
 {
         char path[PATH_BYTES];
         struct dirent *entry;
@@ -243,12 +254,160 @@ lld_restore(const char *from, const char *to, struct lx_why *why)
         err = check_format(from, why);
         if (err == LX_OK)
                 err = lx_file_mkdirs(to, 0700, why);
-        remove_part(part);
+        remove_files(part);
         if (err == LX_OK)
-                err = copy_dir(in, part, why);
+                err = copy_dir(in, part, false, why);
         if (err == LX_OK && rename(part, out) != 0)
                 err = lx_file_fail(why, "rename to", out);
         return err == LX_OK ? write_format(to, "FORMAT", why) : err;
+}
+
+/* ---- a copy from before an upgrade --------------------------------------------------------------- */
+
+/* The lock of @dir, held while files are moved about. */
+static enum lx_err
+lock_dir(const char *dir, int *out_fd, struct lx_why *why)
+{
+        *out_fd = -1;
+        return take_lock(dir, out_fd, why);
+}
+
+static enum lx_err
+move(const char *from_dir, const char *from, const char *to_dir, const char *to, struct lx_why *why)
+{
+        char a[PATH_BYTES], b[PATH_BYTES];
+
+        if (!join_path(a, from_dir, from) || !join_path(b, to_dir, to))
+                return LX_ERR_RANGE;
+        return rename(a, b) == 0 ? LX_OK : lx_file_fail(why, "move", a);
+}
+
+static enum lx_err
+copy_beside(const char *from_dir, const char *to_dir, const char *name, struct lx_why *why)
+{
+        char a[PATH_BYTES], b[PATH_BYTES];
+
+        if (!is_there(from_dir, name))
+                return LX_OK;
+        return join_path(a, from_dir, name) && join_path(b, to_dir, name) ? copy_file(a, b, why) : LX_ERR_RANGE;
+}
+
+static void
+remove_kept(const char *kept)
+{
+        static const char *const NAMES[] = {"FORMAT", "HEIGHT"};
+        char path[PATH_BYTES];
+
+        if (join_path(path, kept, "lld"))
+                remove_files(path);
+        for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++)
+                if (join_path(path, kept, NAMES[i]))
+                        (void)unlink(path);
+        (void)rmdir(kept);
+}
+
+enum lx_err
+lld_keep(const char *dir, const char *name, struct lx_why *why)
+{
+        char part[PATH_BYTES], in[PATH_BYTES], out[PATH_BYTES];
+        int lock;
+        enum lx_err err;
+
+        if (!is_there(dir, "FORMAT") || is_there(dir, name))
+                return is_there(dir, name) ? LX_OK : LX_ERR_ABSENT;
+        if (snprintf(part, sizeof(part), "%s/%s.part", dir, name) >= PATH_BYTES || !join_path(in, dir, "lld") ||
+            !join_path(out, part, "lld"))
+                return LX_ERR_RANGE;
+        err = lock_dir(dir, &lock, why);
+        if (err != LX_OK)
+                return err;
+        remove_kept(part);
+        err = lx_file_mkdirs(part, 0700, why);
+        if (err == LX_OK)
+                err = copy_dir(in, out, true, why);
+        if (err == LX_OK)
+                err = copy_beside(dir, part, "FORMAT", why);
+        if (err == LX_OK)
+                err = copy_beside(dir, part, "HEIGHT", why);
+        if (err == LX_OK)
+                err = lx_file_sync_dir(part, why);
+        if (err == LX_OK && join_path(out, dir, name) && rename(part, out) != 0)
+                err = lx_file_fail(why, "rename to", out);
+        if (err == LX_OK)
+                err = lx_file_sync_dir(dir, why);
+        if (err != LX_OK)
+                remove_kept(part);
+        (void)close(lock);
+        return err;
+}
+
+/* Every step may have been the last before a power cut: what is done already is seen by what is where. */
+static enum lx_err
+put_back(const char *dir, const char *kept, struct lx_why *why)
+{
+        char path[PATH_BYTES];
+        enum lx_err err = LX_OK;
+
+        if (!join_path(path, dir, "lld.undone"))
+                return LX_ERR_RANGE;
+        /* HEIGHT first: it may be behind the store, never ahead. */
+        if (is_there(kept, "HEIGHT"))
+                err = move(kept, "HEIGHT", dir, "HEIGHT", why);
+        if (err == LX_OK && is_there(kept, "lld")) {
+                if (is_there(dir, "lld")) {
+                        remove_files(path);
+                        err = move(dir, "lld", dir, "lld.undone", why);
+                }
+                if (err == LX_OK)
+                        err = move(kept, "lld", dir, "lld", why);
+        }
+        if (err == LX_OK && is_there(kept, "FORMAT"))
+                err = move(kept, "FORMAT", dir, "FORMAT", why);
+        if (err == LX_OK)
+                err = lx_file_sync_dir(dir, why);
+        if (err == LX_OK) {
+                remove_files(path);
+                remove_kept(kept);
+        }
+        return err;
+}
+
+enum lx_err
+lld_put_back(const char *dir, const char *name, struct lx_why *why)
+{
+        char kept[PATH_BYTES];
+        int lock;
+        enum lx_err err;
+
+        if (!join_path(kept, dir, name))
+                return LX_ERR_RANGE;
+        if (!is_there(dir, name))
+                return LX_ERR_ABSENT;
+        err = is_there(kept, "FORMAT") ? check_format(kept, why) : LX_OK;
+        if (err == LX_OK)
+                err = lock_dir(dir, &lock, why);
+        if (err != LX_OK)
+                return err;
+        err = put_back(dir, kept, why);
+        (void)close(lock);
+        return err;
+}
+
+void
+lld_drop_kept(const char *dir, const char *name)
+{
+        char kept[PATH_BYTES];
+
+        if (join_path(kept, dir, name))
+                remove_kept(kept);
+}
+
+bool
+lld_sure_height(const char *dir, uint64_t *out_height)
+{
+        bool found = false;
+
+        return lld_dir_read_height(dir, &found, out_height, NULL) == LX_OK && found;
 }
 
 /* ---- new stores -------------------------------------------------------------------------------- */

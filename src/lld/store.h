@@ -165,6 +165,22 @@ LX_MUST_CHECK enum lx_err lld_backup(struct lld *db, const char *to, struct lx_w
  */
 LX_MUST_CHECK enum lx_err lld_restore(const char *from, const char *to, struct lx_why *why);
 
+/**
+ * Keep a copy of the closed store in @dir, with its FORMAT and HEIGHT, as @dir/@name: tables as hard links, all
+ * else byte for byte. It is whole or not there. One that is there already stays. Takes the lock for its time.
+ * Returns LX_OK, LX_ERR_ABSENT (no store), LX_ERR_LOCKED, LX_ERR_FULL, LX_ERR_IO.
+ */
+LX_MUST_CHECK enum lx_err lld_keep(const char *dir, const char *name, struct lx_why *why);
+/**
+ * Put the copy @dir/@name in the place of the store in @dir, which goes. After a power cut it can be run again.
+ * Returns LX_OK, LX_ERR_ABSENT (no copy), LX_ERR_VERSION, LX_ERR_CORRUPT (its FORMAT), LX_ERR_LOCKED, LX_ERR_IO.
+ */
+LX_MUST_CHECK enum lx_err lld_put_back(const char *dir, const char *name, struct lx_why *why);
+/** Remove the copy @dir/@name. */
+void lld_drop_kept(const char *dir, const char *name);
+/** The height that a closed store in @dir has on disk for sure (its HEIGHT file, never ahead); false: unknown. */
+bool lld_sure_height(const char *dir, uint64_t *out_height);
+
 /** Read every record of every kind and check the engine's checksums. LX_ERR_CORRUPT names it. */
 LX_MUST_CHECK enum lx_err lld_check(struct lld *db, struct lx_why *why);
 

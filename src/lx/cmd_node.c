@@ -56,6 +56,23 @@ show_reasons(const json_t *o)
                 printf("  because   %s\n", json_string_value(json_array_get(list, i)));
 }
 
+/* What an operator must know before it is too late: unknown rules, an upgrade that is not confirmed. */
+static void
+show_warnings(const json_t *o)
+{
+        const json_t *rules = json_object_get(o, "rules");
+
+        if (lx_num(rules, "next") > lx_num(rules, "known"))
+                printf("%sWARNING     rule version %llu acts from height %llu on; this node knows %llu and stops "
+                    "before it: install a newer lxnoded%s\n", lx_color(LX_BAD),
+                    (unsigned long long)lx_num(rules, "next"), (unsigned long long)lx_num(o, "height") + 1,
+                    (unsigned long long)lx_num(rules, "known"), lx_color_off());
+        if (lx_str(o, "upgrade_from")[0] != '\0')
+                printf("upgrade     from %s to %s, confirmed by the next start; until then lxnoded --rollback "
+                    "goes back\n",
+                    lx_str(o, "upgrade_from"), lx_str(o, "version"));
+}
+
 /* Who agreed on the tip, and what is under way. */
 static void
 print_consensus(const json_t *o)
@@ -102,6 +119,7 @@ cmd_status(struct lx *lx)
             lx_str(o, "hash"), lx_str(o, "time"));
         printf("engine      %s%s\n", lx_str(o, "engine"),
             json_is_true(json_object_get(o, "validator")) ? ", validator" : "");
+        show_warnings(o);
         show_reasons(o);
         print_consensus(o);
         if (lx->verify)

@@ -101,6 +101,8 @@ main(int argc, char **argv)
                         err = node_check_db(&conf, &why);
                 else if (err == LX_OK && conf.restore != NULL)
                         err = node_restore(&conf, &why);
+                else if (err == LX_OK && conf.rollback)
+                        err = node_rollback(&conf, &why);
                 else if (err == LX_OK) {
                         forbid_cores();
                         err = conf.light ? serve_light(&conf, &why) : serve(&conf, &why);

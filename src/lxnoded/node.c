@@ -14,6 +14,7 @@
 #include "lxnoded/overlay.h"
 #include "lxnoded/peers.h"
 #include "lxnoded/setup.h"
+#include "lxnoded/upgrade.h"
 #include "rpc/rpc.h"
 
 #include <signal.h>
@@ -51,6 +52,7 @@ struct lxnode {
         char *socket_path;
         char tcp[80];
         uint64_t watchdog_ms; /* between signs of life; 0: nobody wants any */
+        struct upgrade upgrade;
         uint64_t collect_ms; /* when unused blobs are looked for next */
         uint64_t compacted;  /* bytes of the store after the last compaction */
         bool compacting;
@@ -267,6 +269,10 @@ on_failure(void *arg, enum lx_err err, const struct lx_why *why)
 {
         struct lxnode *node = arg;
 
+        if (err == LX_ERR_VERSION) { /* nothing is broken, and /ready says it too */
+                log_error(LEDGER, "stopped at this height; reading goes on", "why=\"%s\"", why->text);
+                return;
+        }
         log_error(LEDGER, "the store cannot be written; reading goes on, restart after fixing it",
             "error=%s why=\"%s\"", lx_err_name(err), why->text);
         rpc_set_unready(node->rpc, "the store cannot be written: see the log");
@@ -360,9 +366,10 @@ tick(void *arg)
         blob_tick(node->blobs, now);
         chore = lx_alloc(sizeof(*chore));
         *chore = (struct chore){.job = {.run = run_chore, .done = end_chore}, .node = node};
-        if (node->conf.prune > 0 && height > node->conf.prune)
+        /* What an upgrade that is not confirmed may go back to stays readable. */
+        if (node->conf.prune > 0 && height > node->conf.prune && !node->upgrade.open)
                 chore->keep_from = height - node->conf.prune + 1;
-        chore->collect = now >= node->collect_ms;
+        chore->collect = now >= node->collect_ms && !node->upgrade.open;
         if (chore->collect)
                 node->collect_ms = now + BLOB_MIN_AGE_MS;
         ledger_executor_submit(node->executor, &chore->job);
@@ -531,6 +538,7 @@ open_rpc(struct lxnode *node, struct lx_why *why)
             .peers_listen = peers_listening(node->peers),
             .router = overlay_router(node->overlay),
             .datadir = node->conf.datadir,
+            .upgrade_from = node->upgrade.open ? node->upgrade.from : NULL,
             .open_metrics = node->conf.rpc_open_metrics,
             .start_ms = lx_clock_now_ms(),
             .stop = begin_stop,
@@ -595,7 +603,11 @@ node_open(const struct node_conf *conf, struct lxnode **out_node, struct lx_why 
         open_loop(node);
         node->pool = lx_pool_new(0, io_loop_wake, node->loop);
         node->executor = ledger_executor_new(io_loop_wake, node->loop);
-        err = open_store(conf, true, node, why);
+        err = upgrade_begin(conf, &node->upgrade, why);
+        if (err == LX_OK)
+                err = open_store(conf, true, node, why);
+        if (err == LX_OK)
+                err = upgrade_opened(conf, &node->upgrade, why);
         if (err == LX_OK) {
                 err = setup_key(conf, &node->key, why);
                 err = err == LX_ERR_ABSENT && conf->validator_key == NULL ? LX_OK : err;
@@ -630,6 +642,7 @@ node_run(struct lxnode *node)
             (unsigned long long)ledger_view_header(view)->height, node->tcp, node->conf.datadir);
         ledger_view_unref(view);
         setup_notify("READY=1");
+        upgrade_ready(&node->conf, &node->upgrade);
         node->watchdog_ms = setup_watchdog_ms();
         if (node->watchdog_ms > 0)
                 alive(node);
@@ -747,6 +760,7 @@ restore_genesis(const struct node_conf *conf, const char *from, struct lx_why *w
 enum lx_err
 node_restore(const struct node_conf *conf, struct lx_why *why)
 {
+        struct upgrade restored = {.open = false};
         struct blob_store *blobs = NULL;
         enum lx_err err = lld_restore(conf->restore, conf->datadir, why);
 
@@ -760,6 +774,47 @@ node_restore(const struct node_conf *conf, struct lx_why *why)
                 err = restore_genesis(conf, conf->restore, why);
         if (err != LX_OK)
                 return err;
+        err = upgrade_opened(conf, &restored, why); /* the backup itself is what one could go back to */
+        if (err != LX_OK)
+                return err;
         printf("restored; checking it\n");
         return node_check_db(conf, why);
+}
+
+/* Whether nobody else could bring back this chain's blocks: its one validator's key is here. */
+static enum lx_err
+makes_all_blocks(const struct node_conf *conf, bool *out_solo, struct lx_why *why)
+{
+        struct sigchain_genesis *genesis = lx_alloc(sizeof(*genesis));
+        char *dev_key = setup_path(conf, "validator.key");
+        struct node_conf asked = *conf; /* borrowed */
+        struct keys_file key = {0};
+        struct lx_buf bytes = {0};
+        enum lx_err err;
+
+        asked.dev = access(dev_key, F_OK) == 0;
+        err = setup_key(&asked, &key, why);
+        *out_solo = false;
+        if (err == LX_OK) {
+                asked.dev = false;
+                err = setup_genesis(&asked, &key, &bytes, why);
+                *out_solo = err != LX_OK || bytes.len == 0 ||
+                    sigchain_genesis_decode(bytes.p, bytes.len, genesis) != LX_OK || genesis->validators.count == 1;
+        } else if (err == LX_ERR_ABSENT && conf->validator_key == NULL) {
+                err = LX_OK;
+        }
+        keys_file_clear(&key);
+        lx_buf_clear(&bytes);
+        lx_free(dev_key);
+        lx_free(genesis);
+        return err;
+}
+
+enum lx_err
+node_rollback(const struct node_conf *conf, struct lx_why *why)
+{
+        bool solo;
+        enum lx_err err = makes_all_blocks(conf, &solo, why);
+
+        return err == LX_OK ? upgrade_rollback(conf, solo, why) : err;
 }

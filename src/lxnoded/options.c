@@ -87,6 +87,8 @@ static const struct option_row ROWS[] = {
         "Check options and conf file, and exit."},
     {"restore", OPTION_TEXT, false, AT(restore), "DIR", NULL,
         "Fill the empty data directory from the backup in DIR, and exit."},
+    {"rollback", OPTION_FLAG, false, AT(rollback), NULL, NULL,
+        "After an upgrade that is not confirmed yet: put the store back as the version before left it, and exit."},
     {"help", OPTION_FLAG, false, AT(help), NULL, NULL, "Show this help."},
     {"version", OPTION_FLAG, false, AT(version), NULL, NULL, "Show the version."},
     {NULL, OPTION_FLAG, false, 0, NULL, NULL, NULL}};

@@ -45,6 +45,7 @@ struct node_conf {
         bool rpc_open_metrics;
         bool check_db;
         bool check_config;
+        bool rollback;
         bool help;
         bool version;
         int argc;            /* what it was read from, for a reload; the caller's */

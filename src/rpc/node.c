@@ -77,6 +77,8 @@ rpc_status_json(struct rpc *rpc, struct ledger_view *view, json_t *out)
         add_store(rpc, view, out);
         json_object_set_new(
             out, "uptime_ms", rpc_number(lx_clock_now_ms() - rpc->options.start_ms));
+        json_object_set_new(out, "upgrade_from", rpc->options.upgrade_from != NULL
+                ? json_string(rpc->options.upgrade_from) : json_null());
         json_object_set_new(out, "datadir", json_string(rpc->options.datadir));
         json_object_set_new(out, "pid", rpc_number((uint64_t)getpid()));
         json_object_set_new(out, "rpc", listening);

@@ -55,6 +55,7 @@ struct rpc_options {
         const char *peers_listen;     /* "ADDRESS:PORT" or "none" */
         struct router_io *router;     /* NULL: no router */
         const char *datadir;
+        const char *upgrade_from;     /* the version before, while one can go back to it; NULL: none */
         const char *listening[4];     /* sockets, for node.status; NULL-ended */
         const char *cookie;           /* "user:password"; needed on TCP */
         bool open_metrics;            /* /metrics without the cookie */
