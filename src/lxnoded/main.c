@@ -101,6 +101,8 @@ main(int argc, char **argv)
                         err = node_check_db(&conf, &why);
                 else if (err == LX_OK && conf.restore != NULL)
                         err = node_restore(&conf, &why);
+                else if (err == LX_OK && (conf.hand_over != NULL || conf.take_over != NULL))
+                        err = node_move(&conf, &why);
                 else if (err == LX_OK && conf.rollback)
                         err = node_rollback(&conf, &why);
                 else if (err == LX_OK) {

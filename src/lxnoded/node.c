@@ -11,6 +11,7 @@
 #include "ledger/kinds.h"
 #include "ledger/maintain.h"
 #include "llp/core.h"
+#include "lxnoded/move.h"
 #include "lxnoded/overlay.h"
 #include "lxnoded/peers.h"
 #include "lxnoded/setup.h"
@@ -494,7 +495,10 @@ open_core(struct lxnode *node, struct lx_why *why)
             .on_block = on_block,
             .on_failure = on_failure,
             .arg = node};
-        enum lx_err err = signs ? open_journal(node, why) : LX_OK;
+        enum lx_err err = node->key.secret.p != NULL ? move_check(&node->conf, why) : LX_OK;
+
+        if (err == LX_OK && signs)
+                err = open_journal(node, why);
 
         if (err != LX_OK)
                 return err;
@@ -779,6 +783,22 @@ node_restore(const struct node_conf *conf, struct lx_why *why)
                 return err;
         printf("restored; checking it\n");
         return node_check_db(conf, why);
+}
+
+/* The open store holds the lock: no node signs meanwhile. */
+enum lx_err
+node_move(const struct node_conf *conf, struct lx_why *why)
+{
+        struct lxnode *node = lx_alloc(sizeof(*node));
+        enum lx_err err = open_store(conf, false, node, why);
+
+        if (err == LX_OK)
+                err = conf->hand_over != NULL ? move_hand_over(conf, conf->hand_over, why)
+                                              : move_take_over(conf, conf->take_over, why);
+        blob_close(node->blobs);
+        lld_close(node->db);
+        lx_free(node);
+        return err;
 }
 
 /* Whether nobody else could bring back this chain's blocks: its one validator's key is here. */

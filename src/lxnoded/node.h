@@ -22,6 +22,8 @@ void node_close(struct lxnode *node);
 LX_MUST_CHECK enum lx_err node_check_db(const struct node_conf *conf, struct lx_why *why);
 /** --restore. */
 LX_MUST_CHECK enum lx_err node_restore(const struct node_conf *conf, struct lx_why *why);
+/** --hand-over, --take-over. */
+LX_MUST_CHECK enum lx_err node_move(const struct node_conf *conf, struct lx_why *why);
 /** --rollback. */
 LX_MUST_CHECK enum lx_err node_rollback(const struct node_conf *conf, struct lx_why *why);
 

@@ -87,6 +87,11 @@ static const struct option_row ROWS[] = {
         "Check options and conf file, and exit."},
     {"restore", OPTION_TEXT, false, AT(restore), "DIR", NULL,
         "Fill the empty data directory from the backup in DIR, and exit."},
+    {"hand-over", OPTION_TEXT, false, AT(hand_over), "DIR", NULL,
+        "Give up this validator for another machine: copy what it has signed into DIR, sign nothing here ever after, "
+        "and exit."},
+    {"take-over", OPTION_TEXT, false, AT(take_over), "DIR", NULL,
+        "Go on as the validator that was handed over into DIR; it can be taken once. Exit."},
     {"rollback", OPTION_FLAG, false, AT(rollback), NULL, NULL,
         "After an upgrade that is not confirmed yet: put the store back as the version before left it, and exit."},
     {"help", OPTION_FLAG, false, AT(help), NULL, NULL, "Show this help."},

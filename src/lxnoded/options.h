@@ -24,6 +24,8 @@ struct node_conf {
         char *log;
         char *log_file;
         char *restore;
+        char *hand_over;
+        char *take_over;
         char *router_tun;
         char *router_rloc;
         char *router_eid;

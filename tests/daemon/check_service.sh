@@ -46,7 +46,7 @@ sed 's/^#\([a-z-]* = \)/\1/' "$LX_SRCDIR/contrib/lxnoded.conf" >"$work/all.conf"
 sed "s,^log-file = .*,log-file = $work/examples.log," "$work/all.conf" >"$work/here.conf"
 "$build/lxnoded" --conf "$work/here.conf" --check-config >/dev/null || fail "the examples in contrib/lxnoded.conf"
 for name in $("$build/lxnoded" --help | sed -n 's/^  --\([a-z-]*\).*/\1/p'); do
-        case $name in conf|check-*|restore|rollback|help|version) continue ;; esac
+        case $name in conf|check-*|restore|rollback|hand-over|take-over|help|version) continue ;; esac
         grep -q "^$name = " "$work/all.conf" || fail "contrib/lxnoded.conf does not name $name"
 done
 
