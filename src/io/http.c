@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
 #include <event2/util.h>
@@ -140,6 +141,58 @@ date_now(struct io_http *http)
 }
 
 void
+io_http_add_header(struct io_http_request *req, const char *name, const char *value)
+{
+        if (req->ev != NULL)
+                (void)evhttp_add_header(evhttp_request_get_output_headers(req->ev), name, value);
+}
+
+void
+io_http_begin(struct io_http_request *req, int status, const char *type)
+{
+        io_http_add_header(req, "Content-Type", type);
+        io_http_add_header(req, "Cache-Control", "no-store");
+        if (req->ev != NULL)
+                evhttp_send_reply_start(req->ev, status, NULL);
+}
+
+bool
+io_http_send(struct io_http_request *req, const void *bytes, size_t len)
+{
+        struct bufferevent *bev;
+        struct evbuffer *piece;
+
+        if (req->ev == NULL)
+                return false;
+        bev = evhttp_connection_get_bufferevent(evhttp_request_get_connection(req->ev));
+        if (evbuffer_get_length(bufferevent_get_output(bev)) > IO_HTTP_UNSENT_MAX)
+                return false;
+        piece = evbuffer_new();
+        if (piece == NULL || evbuffer_add(piece, bytes, len) != 0) {
+                if (piece != NULL)
+                        evbuffer_free(piece);
+                return false;
+        }
+        evhttp_send_reply_chunk(req->ev, piece);
+        evbuffer_free(piece);
+        return req->ev != NULL;
+}
+
+void
+io_http_end(struct io_http_request *req)
+{
+        struct evhttp_connection *evcon;
+
+        if (req->ev != NULL) {
+                evcon = evhttp_request_get_connection(req->ev);
+                evhttp_connection_set_closecb(evcon, NULL, NULL);
+                io_conns_set_busy(req->server->conns, evhttp_connection_get_bufferevent(evcon), false);
+                evhttp_send_reply_end(req->ev);
+        }
+        free_request(req);
+}
+
+void
 io_http_reply(struct io_http_request *req, int status, const char *type, const void *body, size_t len)
 {
         struct evhttp_request *ev = req->ev;
@@ -161,13 +214,18 @@ io_http_reply(struct io_http_request *req, int status, const char *type, const v
 
 /* ---- connections ------------------------------------------------------------------------------- */
 
-/* evhttp frees an unanswered request with its connection; whoever holds ours must not touch it. */
+/*
+ * evhttp frees an unanswered request with its connection, unless the end of it was an error: then it has let go of the
+ * request, and leaves it to whoever answers. Whoever holds ours must not touch it in either case.
+ */
 static void
 client_gone(struct evhttp_connection *evcon, void *arg)
 {
         struct io_http_request *req = arg;
 
         (void)evcon;
+        if (evhttp_request_get_connection(req->ev) == NULL)
+                evhttp_request_free(req->ev);
         req->ev = NULL;
 }
 

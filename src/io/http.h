@@ -15,6 +15,8 @@
 #include "base/why.h"
 #include "io/loop.h"
 
+#define IO_HTTP_UNSENT_MAX (512u << 10) /* bytes of an answer without end that nobody takes */
+
 struct io_http;
 struct io_http_request;
 
@@ -59,8 +61,21 @@ bool io_http_is_gone(const struct io_http_request *req);
 struct lx_span io_http_body(struct io_http_request *req);
 /** Whether it came over the unix socket. */
 bool io_http_is_local(const struct io_http_request *req);
+/** A header of the answer; before it. */
+void io_http_add_header(struct io_http_request *req, const char *name, const char *value);
 /** Answer with a copy of @len bytes. @type: the content type. The request is gone afterwards. */
 void io_http_reply(
     struct io_http_request *req, int status, const char *type, const void *body, size_t len);
+
+/*
+ * An answer without end: io_http_begin, any number of io_http_send, io_http_end, which frees the request also when
+ * the client has gone. While it lasts the connection counts as in work.
+ */
+/** Begin it. */
+void io_http_begin(struct io_http_request *req, int status, const char *type);
+/** Send a copy of @len bytes; false: the client has gone, or leaves more than IO_HTTP_UNSENT_MAX bytes waiting. */
+LX_MUST_CHECK bool io_http_send(struct io_http_request *req, const void *bytes, size_t len);
+/** End it. */
+void io_http_end(struct io_http_request *req);
 
 #endif

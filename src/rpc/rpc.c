@@ -50,6 +50,7 @@ rpc_new(const struct rpc_options *options)
         rpc->options = *options;
         rpc->turn = io_timer_new(options->loop, take_turns, rpc);
         rpc->wait_timer = io_timer_new(options->loop, rpc_wait_tick, rpc);
+        rpc->page_timer = io_timer_new(options->loop, rpc_page_tick, rpc);
         rpc->waiting_end = &rpc->waiting;
         if (options->cookie != NULL && strlen(options->cookie) < 90) {
                 base64(options->cookie, encoded);
@@ -63,6 +64,7 @@ rpc_free(struct rpc *rpc)
 {
         if (rpc == NULL)
                 return;
+        rpc_page_free(rpc);
         io_timer_free(rpc->turn);
         io_timer_free(rpc->wait_timer);
         lx_wipe(rpc->auth, sizeof(rpc->auth));
@@ -515,18 +517,41 @@ is_allowed(const struct rpc *rpc, struct io_http_request *req, const char *path)
             lx_ct_equal(auth, rpc->auth, strlen(auth));
 }
 
+/* A browser that knows the cookie must not lend it to other sites' pages. */
+static bool
+is_foreign(struct io_http_request *req)
+{
+        const char *origin = io_http_header(req, "Origin"), *host = io_http_header(req, "Host");
+        const char *site = io_http_header(req, "Sec-Fetch-Site"), *at;
+
+        if (site != NULL && strcmp(site, "cross-site") == 0 && io_http_method(req) != IO_HTTP_GET)
+                return true;
+        if (origin == NULL)
+                return false;
+        at = strstr(origin, "://");
+        return host == NULL || at == NULL || strcmp(at + 3, host) != 0;
+}
+
 void
 rpc_handle(void *arg, struct io_http_request *req)
 {
         static const char no_cookie[] = "{\"error\":\"the cookie is missing or wrong: it is in "
                                         "<datadir>/.cookie\"}\n";
+        static const char no_origin[] = "{\"error\":\"a page of another origin asks\"}\n";
         static const char no_path[] = "{\"error\":\"there is nothing here: POST /rpc\"}\n";
         static const char no_method[] = "{\"error\":\"this method is not allowed here\"}\n";
         struct rpc *rpc = arg;
         const char *path = io_http_path(req);
 
-        if (!is_allowed(rpc, req, path))
+        if (is_foreign(req))
+                io_http_reply(req, 403, "application/json", no_origin, sizeof(no_origin) - 1);
+        else if (!is_allowed(rpc, req, path)) {
+                /* A browser asks for user and password, and keeps them for this origin. */
+                if (io_http_method(req) == IO_HTTP_GET)
+                        io_http_add_header(req, "WWW-Authenticate", "Basic realm=\"lxnoded\", charset=\"UTF-8\"");
                 io_http_reply(req, 401, "application/json", no_cookie, sizeof(no_cookie) - 1);
+        } else if (rpc_handle_page(rpc, req, path))
+                return;
         else if (strcmp(path, "/") == 0 || strcmp(path, "/rpc") == 0) {
                 if (io_http_method(req) == IO_HTTP_POST)
                         handle_body(rpc, req);

@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 
+#define RPC_STREAMS_MAX 64       /* pages that are kept live; a further one gets 503 */
 #define RPC_GUARD_EVENTS_MAX 50  /* of a report that are kept: the newest */
 #define RPC_GUARD_TEXT_MAX 1024  /* bytes of a text in it */
 
@@ -40,6 +41,11 @@ struct rpc {
         struct rpc_waiter waiter[RPC_WAITERS_MAX]; /* who has waited longest first */
         size_t waiter_count;
         struct io_timer *wait_timer;
+        struct io_http_request *stream[RPC_STREAMS_MAX]; /* of open pages (page.c) */
+        size_t stream_count;
+        struct io_timer *page_timer;
+        char *said;                 /* the newest event; malloc's */
+        uint64_t said_ms;
         json_t *guard;              /* the guard's last report; NULL: none yet */
         uint64_t guard_ms;          /* when it came */
 };
@@ -199,6 +205,12 @@ json_t *rpc_peer_status(struct rpc *rpc);
 
 /* The other paths (paths.c): blobs, metrics, health. False: none of them. */
 bool rpc_handle_path(struct rpc *rpc, struct io_http_request *req, const char *path);
+/** The page and its events (page.c). False: none of them. */
+bool rpc_handle_page(struct rpc *rpc, struct io_http_request *req, const char *path);
+/** The page's timer. */
+void rpc_page_tick(void *rpc);
+/** End what pages listen to. */
+void rpc_page_free(struct rpc *rpc);
 /** HTTP status of an error. */
 int rpc_http_status(enum lx_err err);
 /** The kind named @name. */

@@ -43,7 +43,8 @@ fi
 # ---- the conf file that is handed out names every option and is good
 "$build/lxnoded" --conf "$LX_SRCDIR/contrib/lxnoded.conf" --check-config >/dev/null || fail "contrib/lxnoded.conf"
 sed 's/^#\([a-z-]* = \)/\1/' "$LX_SRCDIR/contrib/lxnoded.conf" >"$work/all.conf"
-sed "s,^log-file = .*,log-file = $work/examples.log," "$work/all.conf" >"$work/here.conf"
+# Together they are a full node's: what is for a light node alone is left out.
+sed -e "s,^log-file = .*,log-file = $work/examples.log," -e '/^\(trust\|watch\|contact\) = /d' "$work/all.conf" >"$work/here.conf"
 "$build/lxnoded" --conf "$work/here.conf" --check-config >/dev/null || fail "the examples in contrib/lxnoded.conf"
 for name in $("$build/lxnoded" --help | sed -n 's/^  --\([a-z-]*\).*/\1/p'); do
         case $name in conf|check-*|restore|rollback|hand-over|take-over|help|version) continue ;; esac
