@@ -113,6 +113,7 @@ void lx_progress_add(struct lx_progress *p, uint64_t bytes);
 void lx_progress_end(struct lx_progress *p);
 
 /* The commands. */
+int cmd_top(struct lx *lx);
 int cmd_guard_status(struct lx *lx);
 int cmd_guard_log(struct lx *lx);
 int cmd_guard_why(struct lx *lx);

@@ -9,6 +9,7 @@
 
 static const struct lx_command COMMANDS[] = {
     {"status", cmd_status, "", 0, 0, "", "Show the node at a glance."},
+    {"top", cmd_top, "", 0, 0, "", "Watch the node live in the terminal (q ends); without one, print a frame."},
     {"stop", cmd_stop, "", 0, 0, "", "Stop the node cleanly."},
     {"backup", cmd_backup, "DIR", 1, 1, "", "Let the node write a copy of its store into a new directory."},
     {"restore", cmd_restore, "DIR", 1, 1, "", "Fill an empty data directory from a backup (node stopped)."},

@@ -33,7 +33,7 @@ const one = async (method, params) => { const [r] = await ask([[method, params]]
 const blocks = []; // {height, time, rounds}
 const pool = [];   // {t, count}
 const chart = (box, values, label) => { // values: [{a, b, title}]
-  const w = 600, h = box.clientHeight || 140, top = Math.max(1, ...values.map((v) => v.a)), s = svg("svg", {viewBox: `0 0 ${w} ${h}`, preserveAspectRatio: "none"});
+  const w = box.clientWidth || 600, h = box.clientHeight || 140, top = Math.max(1, ...values.map((v) => v.a)), s = svg("svg", {viewBox: `0 0 ${w} ${h}`});
   const step = (w - 40) / Math.max(30, values.length);
   s.append(svg("line", {x1: 34, x2: w, y1: h - 14, y2: h - 14, class: "axis"}), svg("text", {x: 0, y: 12}, label(top)), svg("text", {x: 0, y: h - 14}, "0"));
   values.forEach((v, i) => {
@@ -41,7 +41,7 @@ const chart = (box, values, label) => { // values: [{a, b, title}]
     bar.append(svg("title", {}, v.title));
     s.append(bar);
   });
-  if (values.length) s.append(svg("text", {x: 36, y: h - 1}, values[0].from), svg("text", {x: w, y: h - 1, "text-anchor": "end"}, values[values.length - 1].from));
+  if (values.length) s.append(svg("text", {x: 36, y: h - 1}, values[0].from), svg("text", {x: Math.max(110, 34 + values.length * step), y: h - 1, "text-anchor": "end"}, values[values.length - 1].from));
   box.replaceChildren(s);
 };
 const drawBlocks = () => {
@@ -124,8 +124,8 @@ const showValidators = () => {
 const look = async () => {
   if (document.hidden || !status) return;
   const [peers, routes, guard] = await ask([["peer.list"], status.router ? ["route.list"] : ["guard.status"], ["guard.status"]]).catch(() => [{}, {}, {}]);
-  if (peers.peers) cells($("peers"), peers.peers.map((p) => [td("mono", short(p.id || "?"), p.id), p.address || p.addr || "", p.direction || "", td("n", String(p.height ?? "")),
-    td("n", String(p.rtt_ms ?? p.latency_ms ?? "")), td("n", bytes(p.bytes_in ?? 0)), td("n", bytes(p.bytes_out ?? 0))]));
+  if (peers.peers) cells($("peers"), peers.peers.map((p) => [td("mono", short(p.id || "?"), p.id), p.address || "", p.direction || "", td("n", String(p.height ?? "")),
+    td("n", String(p.latency_ms ?? "")), td("n", bytes(p.bytes_in ?? 0)), td("n", bytes(p.bytes_out ?? 0))]));
   $("overlay").hidden = !status.router;
   if (routes.routes) await showRoutes(routes.routes);
   $("guard").hidden = !guard.guard;
