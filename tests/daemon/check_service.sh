@@ -44,7 +44,7 @@ fi
 "$build/lxnoded" --conf "$LX_SRCDIR/contrib/lxnoded.conf" --check-config >/dev/null || fail "contrib/lxnoded.conf"
 sed 's/^#\([a-z-]* = \)/\1/' "$LX_SRCDIR/contrib/lxnoded.conf" >"$work/all.conf"
 # Together they are a full node's: what is for a light node alone is left out.
-sed -e "s,^log-file = .*,log-file = $work/examples.log," -e '/^\(trust\|watch\|contact\) = /d' "$work/all.conf" >"$work/here.conf"
+sed -e "s,^log-file = .*,log-file = $work/examples.log," -e '/^\(trust\|watch\|contact\|broadcast-listen\) = /d' "$work/all.conf" >"$work/here.conf"
 "$build/lxnoded" --conf "$work/here.conf" --check-config >/dev/null || fail "the examples in contrib/lxnoded.conf"
 for name in $("$build/lxnoded" --help | sed -n 's/^  --\([a-z-]*\).*/\1/p'); do
         case $name in conf|check-*|restore|rollback|hand-over|take-over|help|version) continue ;; esac
