@@ -257,6 +257,15 @@ send_record(struct router *r, struct peer *p)
                 peer_send_inside(r, p, bytes, wr.len);
 }
 
+static bool
+is_rloc(const struct peer *p, const struct router_addr *addr)
+{
+        for (unsigned i = 0; i < p->rloc_count; i++)
+                if (router_addr_eq(&p->rloc[i].addr, addr))
+                        return true;
+        return false;
+}
+
 /* Our RLOCs changed: every peer hears it from the new address, signed and sealed. */
 void
 peer_moved(struct router *r)
@@ -267,9 +276,9 @@ peer_moved(struct router *r)
                 if (!p->used || p->now == NULL)
                         continue;
                 send_record(r, p);
-                if (p->data.addr.family != VIA || p->shaking)
+                if (is_rloc(p, &p->data.addr) || p->shaking)
                         continue;
-                /* the relay knows us at the old address: the map-servers introduce us anew */
+                /* its NAT, or the relay, knows us at the old address: the map-servers introduce us anew */
                 p->via.addr.family = 0;
                 use_rloc(p, best_rloc(p));
                 peer_shake(r, p);

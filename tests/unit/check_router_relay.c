@@ -262,6 +262,27 @@ START_TEST(test_registered_elsewhere)
 }
 END_TEST
 
+/* A site goes behind a NAT while it talks to one that is behind another: seconds, not a time-out. */
+START_TEST(test_moves_in)
+{
+        struct net *net = hidden(5, 3, 65);
+        struct site *s = &net->site[3];
+
+        s->nat.family = 0;
+        s->rloc = net_addr("198.51.100.%u", 3);
+        net_start(net, 3, NULL);
+        net_run(net, 3000);
+        ck_assert(hears(net, 3, 4, 3000) && hears(net, 4, 3, 1000));
+        s->nat = net_addr("203.0.113.%u", 77);
+        s->rloc = net_addr("192.168.78.%u", 3);
+        router_set_rlocs(s->router, net->now_ms, &s->rloc, 1);
+        net_run(net, 3000);
+        ck_assert(hears(net, 3, 4, 1000));
+        ck_assert(hears(net, 4, 3, 1000));
+        net_free(net);
+}
+END_TEST
+
 /* The NAT forgets its flows and shows the site elsewhere: a record signed anew puts it right. */
 START_TEST(test_nat_moves)
 {
@@ -281,7 +302,7 @@ int
 main(void)
 {
         const TTest *const cases[] = {test_both_hidden, test_relay_dies, test_way_back, test_direct_after_all,
-            test_no_common_server, test_strangers, test_registered_elsewhere, test_nat_moves, NULL};
+            test_no_common_server, test_strangers, test_registered_elsewhere, test_moves_in, test_nat_moves, NULL};
 
         return unit_main("router_relay", cases, 120);
 }
