@@ -63,6 +63,35 @@ ask_bytes(const struct light_ask *ask)
 
 /* ---- tip ----------------------------------------------------------------------------------------- */
 
+/* The precommits of all of @set, which are the kit's validators. */
+static void
+certify(const struct ledger_header *header, const struct sigchain_valset *set, struct lx_buf *out)
+{
+        uint8_t bytes[LEDGER_CERT_MAX], bitmap[16] = {0}, secret[32];
+        struct lx_writer wr = lx_writer_init(bytes, sizeof(bytes));
+        struct lx_hash hash, msg;
+
+        ledger_header_hash(ops(), header, &hash);
+        ledger_vote_message(
+            ops(), LEDGER_VOTE_PRECOMMIT, &header->chain_id, header->height, 0, &hash, &msg);
+        for (size_t i = 0; i < set->count; i++)
+                bitmap[i / 8] |= (uint8_t)(0x80 >> i % 8);
+        lx_write_u32(&wr, 0);
+        lx_write_bytes(&wr, bitmap, (set->count + 7) / 8);
+        for (size_t i = 0; i < set->count; i++)
+                for (size_t k = 0; k < set->count; k++) {
+                        struct lx_pubkey key;
+                        struct lx_sig sig;
+
+                        kit_validator_key(k, secret);
+                        if (lx_sign_pubkey(secret, &key) == LX_OK &&
+                            memcmp(key.b, set->v[i].key.b, LX_PUBKEY_LEN) == 0 && /* public */
+                            lx_sign(secret, &msg, NULL, &sig) == LX_OK)
+                                lx_write_bytes(&wr, sig.b, LX_SIG_LEN);
+                }
+        lx_buf_append(out, bytes, wr.len);
+}
+
 /* Header and certificate a year above a known header, by @validators of which all signed. */
 static double
 tip_bytes(void *arg)
@@ -91,7 +120,7 @@ tip_bytes(void *arg)
                 header.state_root = hash_of(3);
                 header.history_root = hash_of(4);
                 header.valset = known.header.next_valset;
-                kit_certify(&header, &doc->validators, validators, validators, &cert);
+                certify(&header, &doc->validators, &cert);
                 ledger_narrow_encode(ops(), &known, &header, &wr);
                 if (ledger_narrow_cert(ops(), &header, &doc->validators, cert.p, cert.len, &wr) == LX_OK)
                         bytes = ask_bytes(&ask) + answer_bytes(wr.len);
