@@ -167,23 +167,22 @@ draw_fault(struct run *r, size_t i)
 {
         struct node_faults faults = {0};
 
-        if (r->liars) {
-                faults.lies = true;
-                faults.bold = world_chance(r->world, 150000);
-                say(r, "node %zu (power %llu) is a %sliar", i, (unsigned long long)r->power[i],
-                    faults.bold ? "bold " : "");
-                node_set_faults(r->node[i], &faults);
-                return;
-        }
         if (world_chance(r->world, 600000))
                 faults.drop_ppm = (uint32_t)below(r, 600000);
         if (world_chance(r->world, 600000))
                 faults.replay_ppm = (uint32_t)below(r, 200000);
         if (world_chance(r->world, 400000))
                 faults.change_ppm = (uint32_t)below(r, 100000);
-        say(r, "node %zu (power %llu) is faulty: drops %u, replays %u, changes %u ppm", i,
-            (unsigned long long)r->power[i], faults.drop_ppm, faults.replay_ppm,
-            faults.change_ppm);
+        if (r->liars) {
+                faults = (struct node_faults){
+                    .lies = true, .bold = world_chance(r->world, 150000)};
+                say(r, "node %zu (power %llu) is a %sliar", i, (unsigned long long)r->power[i],
+                    faults.bold ? "bold " : "");
+        } else {
+                say(r, "node %zu (power %llu) is faulty: drops %u, replays %u, changes %u ppm", i,
+                    (unsigned long long)r->power[i], faults.drop_ppm, faults.replay_ppm,
+                    faults.change_ppm);
+        }
         node_set_faults(r->node[i], &faults);
 }
 
