@@ -31,4 +31,9 @@ done
 for page in $(grep -ohE '(doc|contrib|tests)/[a-z_/]+\.(md|sh|conf|service)' $docs "$src/README" | sort -u); do
         [ -e "$src/$page" ] || fail "$page is pointed to and not there"
 done
+# The package of the library lists what it exports.
+library=$LX_BUILDDIR/.libs/liblxverify.so
+[ ! -e "$library" ] || [ "$(nm -D --defined-only "$library" | sed -n 's/.* T \(lxv_[a-z_]*\)$/\1/p' | sort | tr '\n' ' ')" = \
+    "$(sed -n 's/^ \(lxv_[a-z_]*\)@.*/\1/p' "$src/debian/liblxverify0.symbols" | sort | tr '\n' ' ')" ] ||
+        fail "debian/liblxverify0.symbols does not list what $library exports"
 echo "ok: $quoted messages"
