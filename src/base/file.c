@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -94,7 +95,7 @@ lx_file_read(const char *path, size_t max, struct lx_buf *out, struct lx_why *wh
 }
 
 static enum lx_err
-write_all(int fd, const char *path, const uint8_t *bytes, size_t len, struct lx_why *why)
+write_bytes(int fd, const char *path, const uint8_t *bytes, size_t len, struct lx_why *why)
 {
         while (len > 0) {
                 ssize_t n = write(fd, bytes, len);
@@ -106,9 +107,15 @@ write_all(int fd, const char *path, const uint8_t *bytes, size_t len, struct lx_
                 bytes += n;
                 len -= (size_t)n;
         }
-        if (fsync(fd) != 0)
-                return lx_file_fail(why, "fsync", path);
         return LX_OK;
+}
+
+static enum lx_err
+write_all(int fd, const char *path, const uint8_t *bytes, size_t len, struct lx_why *why)
+{
+        enum lx_err err = write_bytes(fd, path, bytes, len, why);
+
+        return err == LX_OK && fsync(fd) != 0 ? lx_file_fail(why, "fsync", path) : err;
 }
 
 enum lx_err
@@ -137,13 +144,35 @@ sync_parent(const char *path, struct lx_why *why)
         return lx_file_sync_dir(dir, why);
 }
 
+/* A terminal, a pipe, /dev/null: written to, never replaced. */
+static enum lx_err
+write_into(const char *path, const uint8_t *bytes, size_t len, struct lx_why *why)
+{
+        int fd = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+        enum lx_err err;
+
+        if (fd < 0)
+                return lx_file_fail(why, "write", path);
+        err = write_bytes(fd, path, bytes, len, why);
+        close(fd);
+        return err;
+}
+
 enum lx_err
 lx_file_write(const char *path, const void *bytes, size_t len, unsigned mode, struct lx_why *why)
 {
-        char beside[PATH_BYTES];
+        char beside[PATH_BYTES], real[PATH_BYTES];
+        struct stat st;
         enum lx_err err;
         int fd;
 
+        if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode)) {
+                if (realpath(path, real) == NULL)
+                        return lx_file_fail(why, "write", path);
+                path = real;
+        }
+        if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+                return write_into(path, bytes, len, why);
         if (snprintf(beside, sizeof(beside), "%s.new.%ld", path, (long)getpid()) >=
             (int)sizeof(beside))
                 return LX_ERR_RANGE;

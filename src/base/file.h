@@ -21,7 +21,8 @@ lx_file_read(const char *path, size_t max, struct lx_buf *out, struct lx_why *wh
 
 /**
  * Replace @path by @len bytes with permissions @mode: a new file beside it, fsync, rename, fsync
- * of the directory. Returns LX_OK, LX_ERR_DENIED, LX_ERR_FULL, LX_ERR_IO; then @path is as it was.
+ * of the directory. A symbolic link is followed; a device, pipe or socket is written to and stays what it is.
+ * Returns LX_OK, LX_ERR_DENIED, LX_ERR_FULL, LX_ERR_IO; then @path is as it was.
  */
 LX_MUST_CHECK enum lx_err
 lx_file_write(const char *path, const void *bytes, size_t len, unsigned mode, struct lx_why *why);

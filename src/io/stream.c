@@ -316,9 +316,17 @@ open_listener(const struct sockaddr_storage *at, socklen_t len)
         return -1;
 }
 
-/* "ADDRESS:PORT" or "[ADDRESS6]:PORT"; port 0: any. */
-static bool
-parse_where(const char *where, struct io_addr *out)
+bool
+io_addr_is_local(const struct io_addr *addr)
+{
+        static const uint8_t one[16] = {[15] = 1};
+
+        return memcmp(addr->ip, one, sizeof(one)) == 0 ||                             /* public */
+            (memcmp(addr->ip, MAPPED, sizeof(MAPPED)) == 0 && addr->ip[12] == 127); /* public */
+}
+
+bool
+io_addr_parse(const char *where, struct io_addr *out)
 {
         const char *colon = strrchr(where, ':');
         char host[INET6_ADDRSTRLEN], *rest;
@@ -352,7 +360,7 @@ io_listen(struct io_loop *loop, const char *where,
         struct io_listener *listener;
         struct io_addr addr;
 
-        if (!parse_where(where, &addr)) {
+        if (!io_addr_parse(where, &addr)) {
                 lx_why_set(why, "\"%.80s\" is not ADDRESS:PORT or [ADDRESS6]:PORT", where);
                 return LX_ERR_USAGE;
         }

@@ -40,6 +40,11 @@ struct io_stream_calls {
         void *arg;
 };
 
+/** "ADDRESS:PORT" or "[ADDRESS6]:PORT", of numbers alone; port 0: any. false: it is neither. */
+bool io_addr_parse(const char *where, struct io_addr *out);
+/** Whether only this machine is reached there. */
+bool io_addr_is_local(const struct io_addr *addr);
+
 /** Begin to connect. NULL: the system refuses at once, *why says how. */
 struct io_stream *io_stream_connect(struct io_loop *loop, const struct io_addr *addr,
     const struct io_stream_calls *calls, struct lx_why *why);

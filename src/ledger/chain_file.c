@@ -37,6 +37,12 @@ ledger_chain_file_add(
         return lx_writer_end(&wr);
 }
 
+bool
+ledger_chain_file_is(struct lx_span bytes)
+{
+        return bytes.len >= MAGIC_LEN && memcmp(bytes.p, LEDGER_CHAIN_FILE_MAGIC, MAGIC_LEN) == 0; /* public */
+}
+
 enum lx_err
 ledger_chain_file_open(struct lx_reader *rd, struct ledger_chain_file *out_file)
 {

@@ -40,6 +40,8 @@ void ledger_chain_file_begin(
 LX_MUST_CHECK enum lx_err ledger_chain_file_add(
     struct lx_buf *out, struct lx_span header, struct lx_span cert, struct lx_span set);
 
+/** Whether @bytes begin as a chain file does. */
+bool ledger_chain_file_is(struct lx_span bytes);
 /** Read the head; LX_ERR_FORMAT: it is no chain file. */
 LX_MUST_CHECK enum lx_err ledger_chain_file_open(
     struct lx_reader *rd, struct ledger_chain_file *out_file);

@@ -256,6 +256,9 @@ cmd_chain_export(struct lx *lx)
 struct run {
         struct lx_check *check;
         struct sigchain_valset *set;
+        struct lx_span set_bytes; /* of the set, in the file */
+        struct ledger_trust tip;  /* the newest header whose following set is known, and that set */
+        struct lx_span tip_set;
         struct lx_hash set_hash;
         struct ledger_header last;
         struct lx_hash last_hash;
@@ -263,6 +266,19 @@ struct run {
         bool first, complete; /* complete: from height 0, so that history roots can be computed */
         bool anchored;        /* the trusted header was met, and is the same */
 };
+
+/* Trust may move to @h when the set that follows it is the one at hand. */
+static void
+note_tip(struct run *r, const struct ledger_header *h, const struct lx_hash *hash)
+{
+        if (!lx_hash_eq(&h->next_valset, &r->set_hash))
+                return;
+        r->tip.height = h->height;
+        r->tip.header = *hash;
+        r->tip.time_ms = h->time_ms;
+        r->tip.next_valset = h->next_valset;
+        r->tip_set = r->set_bytes;
+}
 
 /* One header against the one before: link, set, certificate, history. */
 static enum lx_err
@@ -286,8 +302,15 @@ verify_one(struct run *r, const struct ledger_header *h, struct lx_span cert)
                         return LX_ERR_UNTRUSTED;
                 r->anchored = true;
         }
+        if (r->check->anchored && r->first && h->height == r->check->trust.height + 1 &&
+            lx_hash_eq(&h->previous, &r->check->trust.header) &&
+            lx_hash_eq(&h->valset, &r->check->trust.next_valset))
+                r->anchored = true; /* the file goes on where the trust ends */
         merkle_log_leaf(ops, hash.b, LX_HASH_LEN, &leaf);
         merkle_frontier_append(ops, &r->history, &leaf, NULL, NULL);
+        if (!r->first)
+                note_tip(r, &r->last, &r->last_hash);
+        note_tip(r, h, &hash);
         r->last = *h;
         r->last_hash = hash;
         r->first = false;
@@ -304,6 +327,7 @@ verify_run(struct run *r, struct lx_reader *rd, struct ledger_chain_file *file)
 
                 err = ledger_chain_file_next(rd, file, &item);
                 if (err == LX_OK && item.set.len > 0) {
+                        r->set_bytes = item.set;
                         sigchain_valset_hash(
                             &lx_crypto_ops()->hash, item.set.p, item.set.len, &r->set_hash);
                         err = sigchain_valset_decode(item.set.p, item.set.len, r->set);
@@ -314,45 +338,120 @@ verify_run(struct run *r, struct lx_reader *rd, struct ledger_chain_file *file)
         return err == LX_OK ? lx_reader_end(rd) : err;
 }
 
+/* The whole of a chain file against the trust; *out_file and @r say what it holds. An exit status, errors printed. */
+static int
+verify_file(struct lx *lx, struct run *r, struct lx_span bytes, struct ledger_chain_file *out_file)
+{
+        struct lx_reader rd = lx_reader_init(bytes.p, bytes.len);
+        enum lx_err err;
+
+        if (ledger_chain_file_open(&rd, out_file) != LX_OK)
+                return lx_fail(lx, LX_EXIT_USAGE, "%s is no chain file", lx->args[0]);
+        if (r->check->anchored && !lx_hash_eq(&out_file->chain_id, &r->check->trust.chain_id))
+                return lx_fail(lx, LX_EXIT_FALSE, "the file is of another network than the one you trust");
+        r->complete = out_file->first == 0;
+        err = verify_run(r, &rd, out_file);
+        if (err != LX_OK)
+                return lx_fail(lx, LX_EXIT_FALSE, "header %llu does not verify: %s",
+                    (unsigned long long)(r->first ? out_file->first : r->last.height + 1), lx_err_text(err));
+        if (r->anchored)
+                return LX_EXIT_TRUE;
+        return lx_fail(lx, LX_EXIT_FALSE,
+            "nothing is proven: %llu headers follow on one another, up to height %llu, but %s",
+            (unsigned long long)out_file->count, (unsigned long long)r->last.height,
+            r->check->anchored ? "your trusted header is not among them" : "you trust none of them yet (lx trust set)");
+}
+
+static int
+read_chain_file(struct lx *lx, struct lx_buf *out)
+{
+        enum lx_err err = lx_file_read(lx->args[0], CHAIN_FILE_MAX, out, &lx->why);
+
+        if (err == LX_OK)
+                return LX_EXIT_TRUE;
+        lx_why_set(&lx->why, "cannot read %s: %s", lx->args[0], lx_err_text(err));
+        return lx_fail(lx, err == LX_ERR_IO ? LX_EXIT_IO : LX_EXIT_USAGE, NULL);
+}
+
 int
 cmd_chain_verify(struct lx *lx)
 {
         struct lx_check check = {0};
         struct run r = {.check = &check, .set = lx_alloc(sizeof(*r.set)), .first = true};
         struct lx_buf in = {0};
-        struct lx_reader rd;
         struct ledger_chain_file file;
         char hex[65];
         int status = lx_check_begin(lx, &check);
-        enum lx_err err = lx_file_read(lx->args[0], CHAIN_FILE_MAX, &in, &lx->why);
 
-        rd = lx_reader_init(in.p, in.len);
-        if (err != LX_OK) {
-                lx_why_set(&lx->why, "cannot read %s: %s", lx->args[0], lx_err_text(err));
-                status = lx_fail(lx, err == LX_ERR_IO ? LX_EXIT_IO : LX_EXIT_USAGE, NULL);
-        } else if (ledger_chain_file_open(&rd, &file) != LX_OK) {
-                status = lx_fail(lx, LX_EXIT_USAGE, "%s is no chain file", lx->args[0]);
-        } else if (check.anchored && !lx_hash_eq(&file.chain_id, &check.trust.chain_id)) {
-                status = lx_fail(lx, LX_EXIT_FALSE, "the file is of another network than the one you trust");
-        } else {
-                r.complete = file.first == 0;
-                err = verify_run(&r, &rd, &file);
-                if (err != LX_OK)
-                        status = lx_fail(lx, LX_EXIT_FALSE, "header %llu does not verify: %s",
-                            (unsigned long long)(r.first ? file.first : r.last.height + 1), lx_err_text(err));
-        }
+        if (status == LX_EXIT_TRUE)
+                status = read_chain_file(lx, &in);
+        if (status == LX_EXIT_TRUE)
+                status = verify_file(lx, &r, lx_buf_span(&in), &file);
         if (status == LX_EXIT_TRUE && lx->json)
                 lx_print_json(json_pack("{s:I,s:I,s:s,s:b}", "first", (json_int_t)file.first, "last",
-                    (json_int_t)r.last.height, "hash", lx_hex_of(&r.last_hash, hex), "proven", (int)r.anchored));
+                    (json_int_t)r.last.height, "hash", lx_hex_of(&r.last_hash, hex), "proven", 1));
         else if (status == LX_EXIT_TRUE)
-                printf("%llu headers verify, up to height %llu, hash %s%s\n", (unsigned long long)file.count,
-                    (unsigned long long)r.last.height, lx_hex_of(&r.last_hash, hex),
-                    r.anchored ? "; your trusted header is among them" : "; your trusted header is not among them");
-        if (status == LX_EXIT_TRUE && !r.anchored && lx->verify)
-                status = LX_EXIT_FALSE;
+                printf("%llu headers verify, up to height %llu, hash %s\n", (unsigned long long)file.count,
+                    (unsigned long long)r.last.height, lx_hex_of(&r.last_hash, hex));
         lx_check_end(&check);
         lx_buf_clear(&in);
         lx_free(r.set);
+        return status;
+}
+
+/* Trust moves to the newest header of @r, unless it is past the trusting period or newer already. */
+static int
+move_trust(struct lx *lx, struct lx_check *check, const struct run *r)
+{
+        if (r->tip.height <= check->trust.height)
+                return LX_EXIT_TRUE;
+        if (check->trust.time_ms + check->trust_ms <= lx_clock_walltime().ms)
+                return lx_fail(lx, LX_EXIT_FALSE, "your trusted header (height %llu) is past its trusting period: get "
+                    "a newer one from somebody you trust, then lx trust set HEIGHT:HASH",
+                    (unsigned long long)check->trust.height);
+        check->trust.height = r->tip.height;
+        check->trust.header = r->tip.header;
+        check->trust.time_ms = r->tip.time_ms;
+        check->trust.next_valset = r->tip.next_valset;
+        lx_buf_reset(&check->set_bytes);
+        lx_buf_append(&check->set_bytes, r->tip_set.p, r->tip_set.len);
+        return lx_check_save(lx, check) == LX_OK ? LX_EXIT_TRUE : lx_fail(lx, LX_EXIT_IO, NULL);
+}
+
+static int
+import_headers(struct lx *lx, struct lx_span bytes)
+{
+        struct lx_check check = {0};
+        struct run r = {.check = &check, .set = lx_alloc(sizeof(*r.set)), .first = true};
+        struct ledger_chain_file file;
+        char hex[65];
+        int status = lx_check_begin(lx, &check);
+
+        if (status == LX_EXIT_TRUE)
+                status = verify_file(lx, &r, bytes, &file);
+        if (status == LX_EXIT_TRUE)
+                status = move_trust(lx, &check, &r);
+        if (status == LX_EXIT_TRUE && lx->json)
+                lx_print_json(json_pack("{s:I,s:s}", "height", (json_int_t)check.trust.height, "header",
+                    lx_hex_of(&check.trust.header, hex)));
+        else if (status == LX_EXIT_TRUE)
+                printf("%llu headers verify; you trust height %llu, hash %s\n", (unsigned long long)file.count,
+                    (unsigned long long)check.trust.height, lx_hex_of(&check.trust.header, hex));
+        lx_check_end(&check);
+        lx_free(r.set);
+        return status;
+}
+
+int
+cmd_chain_import(struct lx *lx)
+{
+        struct lx_buf in = {0};
+        int status = read_chain_file(lx, &in);
+
+        if (status == LX_EXIT_TRUE)
+                status = ledger_chain_file_is(lx_buf_span(&in)) ? import_headers(lx, lx_buf_span(&in))
+                                                                : lx_import_pass(lx, lx_buf_span(&in));
+        lx_buf_clear(&in);
         return status;
 }
 

@@ -242,17 +242,14 @@ cmd_chain_broadcast(struct lx *lx)
 }
 
 int
-cmd_chain_import(struct lx *lx)
+lx_import_pass(struct lx *lx, struct lx_span bytes)
 {
-        struct lx_buf bytes = {0};
         json_t *o = NULL;
         char *hex;
         int status = LX_EXIT_TRUE;
 
-        if (lx_file_read(lx->args[0], LIGHT_PASS_MAX, &bytes, &lx->why) != LX_OK) {
-                lx_why_set(&lx->why, "cannot read %s", lx->args[0]);
-                return lx_fail(lx, LX_EXIT_USAGE, NULL);
-        }
+        if (bytes.len > LIGHT_PASS_MAX)
+                return lx_fail(lx, LX_EXIT_USAGE, "%s is neither a pass nor a file of headers", lx->args[0]);
         hex = lx_alloc(LX_HEX_LEN(bytes.len));
         lx_hex(bytes.p, bytes.len, hex);
         if (lx_call(lx, "chain.import", json_pack("{s:s}", "bytes", hex), &o, &status)) {
@@ -264,7 +261,6 @@ cmd_chain_import(struct lx *lx)
                             (unsigned long long)lx_num(o, "states"), (unsigned long long)lx_num(o, "unwatched"));
         }
         lx_free(hex);
-        lx_buf_clear(&bytes);
         json_decref(o);
         return status;
 }

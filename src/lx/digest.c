@@ -332,6 +332,15 @@ is_same(const struct stat *a, const struct stat *b)
             a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
+/* A file that tells no size must not pass for an empty one. */
+static bool
+has_more(const struct reading *r)
+{
+        uint8_t byte;
+
+        return pread(r->fd, &byte, 1, (off_t)r->size) != 0;
+}
+
 enum lx_err
 digest_file(const char *path, unsigned what, struct lx_pool *pool,
     void (*progress)(void *arg, uint64_t bytes), void *arg, struct lx_digest *out,
@@ -359,7 +368,11 @@ digest_file(const char *path, unsigned what, struct lx_pool *pool,
                 err = hash_file(&r, progress, arg);
         if (err == LX_OK && (fstat(r.fd, &after) != 0 || !is_same(&before, &after)))
                 err = LX_ERR_CHANGED;
-        if (err == LX_OK) {
+        if (err == LX_OK && has_more(&r)) {
+                lx_why_set(why, "%s holds more than the %llu bytes that it tells, as files of /proc do", path,
+                    (unsigned long long)d.size);
+                err = LX_ERR_FORMAT;
+        } else if (err == LX_OK) {
                 finish_digests(&r, &d);
                 *out = d;
         } else {

@@ -198,6 +198,8 @@ int cmd_chain_export(struct lx *lx);
 int cmd_chain_verify(struct lx *lx);
 int cmd_chain_import(struct lx *lx);
 int cmd_chain_broadcast(struct lx *lx);
+/** Hand a pass to the light node; an exit status, all said. */
+int lx_import_pass(struct lx *lx, struct lx_span bytes);
 int lx_pass_export(struct lx *lx); /* chain export --light */
 int cmd_contact_list(struct lx *lx);
 int cmd_contact_next(struct lx *lx);

@@ -120,9 +120,11 @@ static const struct lx_command COMMANDS[] = {
         "from=HEIGHT watch=NAME,... rate=BIT/S packets=N",
         "Send such a pass by UDP, one way, to one address or a multicast group: erasure-coded packets, at --rate "
         "(default 100000), --packets of them (default: three times what is needed; 0: until stopped)."},
-    {"chain import", cmd_chain_import, "FILE", 1, 1, "", "Give a light node such a pass; it verifies all of it."},
+    {"chain import", cmd_chain_import, "FILE", 1, 1, "",
+        "Verify a file of headers from the trusted one, and trust its end; a pass goes to the light node, which "
+        "verifies it."},
     {"chain verify", cmd_chain_verify, "FILE", 1, 1, "",
-        "Check such a file: links, validators, certificates. With --verify your trusted header must be in it."},
+        "Verify such a file of headers from the trusted one; what does not begin there is not proven."},
     {"contact list", cmd_contact_list, "", 0, 0, "",
         "Show the stations that a light node met, what they turned out to be, and evidence of forks."},
     {"contact next", cmd_contact_next, "", 0, 0, "", "Show when its next contact is, and what is still missing."},

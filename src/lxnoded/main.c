@@ -92,6 +92,8 @@ main(int argc, char **argv)
                 if (err == LX_OK)
                         err = setup_log(&conf, &why);
                 if (err == LX_OK)
+                        err = setup_check_places(&conf, &why);
+                if (err == LX_OK)
                         err = peers_check(&conf, &why);
                 if (err == LX_OK)
                         err = light_node_check(&conf, &why);

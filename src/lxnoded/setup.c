@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "io/stream.h"
 #include "ledger/genesis_json.h"
 
 #include <stddef.h>
@@ -30,6 +31,23 @@ setup_path(const struct node_conf *conf, const char *name)
         return path;
 }
 
+/*
+ * Whether the directory has a chain of one's own whose key is not there: backups hold no keys, and with a new
+ * one nothing would ever be signed.
+ */
+static bool
+lacks_key(const struct node_conf *conf, const char *key_path, struct lx_why *why)
+{
+        char *genesis = setup_path(conf, "genesis.json");
+        bool lacks = access(genesis, F_OK) == 0 && access(key_path, F_OK) != 0;
+
+        if (lacks)
+                lx_why_set(why, "%s has a chain, and not the key that signs it: copy validator.key (and "
+                    "node.key) from where it ran, or start without --dev to look at it", conf->datadir);
+        lx_free(genesis);
+        return lacks;
+}
+
 enum lx_err
 setup_key(const struct node_conf *conf, struct keys_file *out_key, struct lx_why *why)
 {
@@ -39,6 +57,10 @@ setup_key(const struct node_conf *conf, struct keys_file *out_key, struct lx_why
 
         if (conf->validator_key != NULL || conf->dev)
                 err = keys_file_load(path, out_key, conf->validator_key != NULL ? why : NULL);
+        if (err == LX_ERR_ABSENT && conf->dev && conf->validator_key == NULL && lacks_key(conf, path, why)) {
+                lx_free(path);
+                return LX_ERR_DENIED;
+        }
         if (err == LX_ERR_ABSENT && conf->dev && conf->validator_key == NULL) {
                 err = keys_file_generate(KEYS_VALIDATOR, out_key);
                 if (err == LX_OK)
@@ -99,6 +121,38 @@ setup_genesis(const struct node_conf *conf, const struct keys_file *key, struct 
         lx_buf_clear(&json);
         lx_free(path);
         return err;
+}
+
+/* Where to listen or ask: NULL and "none" are nowhere. */
+static enum lx_err
+check_place(const char *option, const char *where, bool local, struct lx_why *why)
+{
+        struct io_addr addr;
+
+        if (where == NULL || strcmp(where, "none") == 0)
+                return LX_OK;
+        if (!io_addr_parse(where, &addr)) {
+                lx_why_set(why, "--%s: \"%.60s\" is not ADDRESS:PORT or [ADDRESS6]:PORT", option, where);
+                return LX_ERR_USAGE;
+        }
+        if (local && !io_addr_is_local(&addr)) {
+                lx_why_set(why, "--%s: %.60s is not of this machine alone (127.0.0.1, [::1]), and RPC is in "
+                    "the clear: reach it through ssh", option, where);
+                return LX_ERR_USAGE;
+        }
+        return LX_OK;
+}
+
+enum lx_err
+setup_check_places(const struct node_conf *conf, struct lx_why *why)
+{
+        enum lx_err err = check_place("rpc-listen", conf->rpc_listen, true, why);
+
+        if (err == LX_OK)
+                err = check_place("listen", conf->listen, false, why);
+        if (err == LX_OK)
+                err = check_place("dns-listen", conf->dns_listen, false, why);
+        return err == LX_OK ? check_place("dns-forward", conf->dns_forward, false, why) : err;
 }
 
 enum lx_err

@@ -15,6 +15,8 @@ LX_MUST_CHECK enum lx_err setup_key(
 /** Canonical genesis bytes, appended; empty when the store must have them. */
 LX_MUST_CHECK enum lx_err setup_genesis(const struct node_conf *conf, const struct keys_file *key,
     struct lx_buf *out, struct lx_why *why);
+/** Whether addresses to listen at and to ask are well-formed, and RPC on this machine alone. LX_ERR_USAGE. */
+LX_MUST_CHECK enum lx_err setup_check_places(const struct node_conf *conf, struct lx_why *why);
 /** A new cookie "__cookie__:<64 hex>", written to <datadir>/.cookie; appended. */
 LX_MUST_CHECK enum lx_err setup_cookie(
     const struct node_conf *conf, struct lx_buf *out, struct lx_why *why);

@@ -144,8 +144,29 @@ expect 0 login alice --secret-file "$work/secret"
 # The chain as a file; backup and restore.
 expect 0 chain export "$work/chain"
 expect 0 --verify chain verify "$work/chain"
+# Another user's trust, at genesis, moves to the file's end; without any nothing is proven.
+mkdir "$work/other"
+expect 1 --datadir "$work/other" chain verify "$work/chain"
+grep -q 'you trust none of them' "$work/err" || fail "$(cat "$work/err")"
+expect 1 --datadir "$work/other" chain import "$work/chain"
+expect 0 --datadir "$work/other" --rpc "$dir/lxnoded.sock" trust set "$dir/genesis.json"
+expect 0 --datadir "$work/other" --json chain import "$work/chain"
+tip=$(jq -r '"\(.height):\(.header)"' <"$work/out")
+[ "$tip" = "$(lx --json chain head | jq -r '"\(.height):\(.hash)"')" ] || fail "the imported trust is $tip"
+[ "$(jq .height <"$work/other/trust.json")" = "${tip%%:*}" ] || fail "the trust did not move"
+# An output that is a pipe (or a device) or a link stays what it is.
+mkfifo "$work/pipe"
+cat "$work/pipe" >"$work/piped" &
+expect 0 chain export "$work/pipe"
+wait $!
+[ -p "$work/pipe" ] && cmp -s "$work/chain" "$work/piped" || fail "a pipe was replaced by a file"
+ln -s chain.real "$work/chain.link"
+touch "$work/chain.real"
+expect 0 chain export "$work/chain.link"
+[ -L "$work/chain.link" ] && cmp -s "$work/chain" "$work/chain.real" || fail "a link was replaced by a file"
 printf '\377' | dd of="$work/chain" bs=1 seek=200 conv=notrunc 2>/dev/null
 expect 1 chain verify "$work/chain"
+expect 1 --datadir "$work/other" chain import "$work/chain"
 height=$(lx status --json | jq .height)
 expect 0 backup "$work/backup"
 expect 0 logout
@@ -154,7 +175,10 @@ stop
 expect 3 status
 mv "$dir" "$work/old"
 "$build/lxnoded" --datadir "$dir" --restore "$work/backup" || fail "restore"
-cp "$work/old/validator.key" "$work/old/genesis.json" "$dir/"
+# Backups hold no keys: with a new one the chain would stand still.
+"$build/lxnoded" --dev --datadir "$dir" --rpc-listen none >"$work/out" 2>&1 && fail "a restored chain starts without its key"
+grep -q 'copy validator.key' "$work/out" || fail "$(cat "$work/out")"
+cp "$work/old/validator.key" "$dir/"
 start
 [ "$(lx status --json | jq .height)" = "$height" ] || fail "the restored height"
 stop

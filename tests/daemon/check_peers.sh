@@ -87,6 +87,10 @@ for bad in "--peer x@127.0.0.1:1" "--listen nowhere" "--seed 127.0.0.1"; do
         "$build/lxnoded" --dev --datadir "$work/c" --rpc-listen none $bad >/dev/null 2>"$work/err" && fail "$bad was taken"
         grep -q -e "${bad%% *}\|HOST:PORT\|ADDRESS:PORT" "$work/err" || fail "$bad: $(cat "$work/err")"
 done
+for bad in "--rpc-listen nonsense" "--rpc-listen 0.0.0.0:1" "--listen 999.1.1.1:1" "--dns-listen foo"; do
+        # shellcheck disable=SC2086 # an option and its value
+        "$build/lxnoded" --check-config --datadir "$work/c" $bad >/dev/null 2>&1 && fail "--check-config takes $bad"
+done
 "$build/lxnoded" --check-config --datadir "$work/c" --peer x@h:1 >/dev/null 2>&1 && fail "--check-config takes a bad peer"
 "$build/lxnoded" --check-config --datadir "$work/c" --peer "$id@h:1" --peer "$id@[::1]:1" --seed h:1 >/dev/null ||
         fail "--check-config refuses good peers"
