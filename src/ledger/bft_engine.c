@@ -238,12 +238,22 @@ bft_next_height(struct bft_engine *e)
 
 /* ---- wishes ------------------------------------------------------------------------------------ */
 
+/*
+ * A new validator does not begin a height before it knows whether it may sign: what it would sign meanwhile it would
+ * never sign, and where all are needed the round would never end.
+ */
+static bool
+holds_back(const struct bft_engine *e)
+{
+        return e->self >= 0 && e->fresh && !bft_may_sign(e) && (!e->woken || bft_awaits_peers(e));
+}
+
 static bool
 wants_to_start(const struct bft_engine *e)
 {
         uint64_t heartbeat = heartbeat_ms(e);
 
-        if (e->self >= 0 && e->fresh && !bft_may_sign(e) && !e->woken)
+        if (holds_back(e))
                 return false;
         return e->woken || ledger_mempool_count(e->base.pool, NULL) > 0 ||
             (heartbeat > 0 && e->now_ms >= e->last_block_ms + heartbeat);
@@ -369,7 +379,7 @@ engine_deadline_ms(const struct ledger_engine *engine)
         at = other < at ? other : at;
         other = states_due_ms(e);
         at = other < at ? other : at;
-        if (is_idle(e) && heartbeat_ms(e) > 0) {
+        if (is_idle(e) && heartbeat_ms(e) > 0 && !holds_back(e)) {
                 other = e->last_block_ms + heartbeat_ms(e);
                 at = other < at ? other : at;
         }

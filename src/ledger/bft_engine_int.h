@@ -160,6 +160,8 @@ void bft_sweep(struct bft_engine *e);
 LX_MUST_CHECK enum lx_err bft_open_journal(struct bft_engine *e, struct lx_why *why);
 /** When a node without memory at block 0 may be allowed to sign; UINT64_MAX: time changes nothing. */
 uint64_t bft_fresh_deadline_ms(const struct bft_engine *e);
+/** Whether a node without memory at block 0 does not know yet whether it may sign: it must not begin a height. */
+bool bft_awaits_peers(const struct bft_engine *e);
 /** Whether this node may sign at the height under way. */
 bool bft_may_sign(const struct bft_engine *e);
 /** Sign a prevote or precommit, log it, send it. */

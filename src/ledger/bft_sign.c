@@ -50,6 +50,17 @@ peers_agree_on_fresh(const struct bft_engine *e)
         return any && e->fresh_since_ms != 0 && e->now_ms >= e->fresh_since_ms + FRESH_WAIT_MS;
 }
 
+bool
+bft_awaits_peers(const struct bft_engine *e)
+{
+        if (e->self < 0 || !e->fresh || e->height != 1 || bft_may_sign(e))
+                return false;
+        for (const struct bft_peer *peer = e->peers; peer != NULL; peer = peer->next)
+                if (peer->height > 1)
+                        return false;
+        return true;
+}
+
 uint64_t
 bft_fresh_deadline_ms(const struct bft_engine *e)
 {

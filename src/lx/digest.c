@@ -332,13 +332,20 @@ is_same(const struct stat *a, const struct stat *b)
             a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-/* A file that tells no size must not pass for an empty one. */
-static bool
-has_more(const struct reading *r)
+/* A file that tells no size, as those of /proc, must not pass for an empty one. */
+static enum lx_err
+check_end(const struct reading *r, const char *path, struct lx_why *why)
 {
+        struct stat st;
         uint8_t byte;
 
-        return pread(r->fd, &byte, 1, (off_t)r->size) != 0;
+        if (pread(r->fd, &byte, 1, (off_t)r->size) == 0)
+                return LX_OK;
+        if (fstat(r->fd, &st) != 0 || (uint64_t)st.st_size != r->size)
+                return LX_ERR_CHANGED;
+        lx_why_set(why, "%s holds more than the %llu bytes that it tells, as files of /proc do", path,
+            (unsigned long long)r->size);
+        return LX_ERR_FORMAT;
 }
 
 enum lx_err
@@ -368,14 +375,12 @@ digest_file(const char *path, unsigned what, struct lx_pool *pool,
                 err = hash_file(&r, progress, arg);
         if (err == LX_OK && (fstat(r.fd, &after) != 0 || !is_same(&before, &after)))
                 err = LX_ERR_CHANGED;
-        if (err == LX_OK && has_more(&r)) {
-                lx_why_set(why, "%s holds more than the %llu bytes that it tells, as files of /proc do", path,
-                    (unsigned long long)d.size);
-                err = LX_ERR_FORMAT;
-        } else if (err == LX_OK) {
+        if (err == LX_OK)
+                err = check_end(&r, path, why);
+        if (err == LX_OK) {
                 finish_digests(&r, &d);
                 *out = d;
-        } else {
+        } else if (err != LX_ERR_FORMAT) {
                 lx_why_set(why, "%s: %s", path, lx_err_text(err));
         }
         lx_sha256_free(r.sha);

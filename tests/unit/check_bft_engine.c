@@ -933,6 +933,30 @@ START_TEST(a_wiped_validator_signs_nothing_old)
 }
 END_TEST
 
+/* Three that all are needed begin a network, one after the other. */
+START_TEST(all_that_are_needed_begin_one_by_one)
+{
+        struct net net;
+
+        begin_set(&net, 3, 3, 300 + (uint64_t)_i, "\"heartbeat-ms\":100");
+        for (size_t i = 0; i < 3; i++) {
+                stop_node(&net, i);
+                lld_disk_free(net.node[i].disk);
+                ledger_memdisk_free(net.node[i].journal);
+                net.node[i].disk = lld_disk_new(0);
+                net.node[i].journal = ledger_memdisk_new();
+        }
+        for (size_t i = 0; i < 3; i++) {
+                start_node(&net, ((size_t)_i + i) % 3);
+                run_for(&net, unit_random(&net.seed) % 400);
+        }
+        (void)run_to(&net, 3, 7, 20000);
+        check_agreement(&net);
+        ck_assert_uint_eq(count_evidence(&net), 0);
+        end(&net);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -951,5 +975,6 @@ main(void)
         tcase_add_test(tcase, the_rules_are_upgraded_while_it_runs);
         tcase_add_test(tcase, a_restored_validator_is_silent_for_two_heights);
         tcase_add_test(tcase, a_wiped_validator_signs_nothing_old);
+        tcase_add_loop_test(tcase, all_that_are_needed_begin_one_by_one, 0, 12);
         return unit_run("bft engine", tcase);
 }
