@@ -15,6 +15,7 @@
 #include "light/watch.h"
 #include "llp/contact.h"
 #include "lxnoded/broadcast.h"
+#include "lxnoded/daemon.h"
 #include "lxnoded/peers.h"
 #include "lxnoded/setup.h"
 #include "rpc/rpc.h"
@@ -22,7 +23,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -30,13 +30,12 @@
 
 #define TICK_MS 1000
 #define DAY_MS (24ull * 3600 * 1000)
-#define CLIENT_TIMEOUT_S 60
 
 struct light_node {
         struct node_conf conf; /* borrowed strings: main's */
-        struct io_loop *loop;
+        struct daemon daemon;
         struct lx_pool *pool;
-        struct io_timer *tick, *contact_timer, *stop_timer;
+        struct io_timer *tick, *contact_timer;
         struct ledger_storage storage;
         bool has_storage;
         int lock; /* -1: none */
@@ -50,13 +49,7 @@ struct light_node {
         struct lx_buf genesis;
         struct rpc_light rpc_light;
         char network[33];
-        struct io_http *http;
-        struct rpc *rpc;
-        struct lx_buf cookie;
-        char *socket_path;
-        char tcp[80];
         uint64_t passed_ms; /* monotonic: until then time was counted */
-        bool stopping;
         enum lx_err result;
 };
 
@@ -167,10 +160,10 @@ settle(struct light_node *node)
                     light_item_count(node->light));
         if (node->result == LX_OK)
                 node->result = light_store_sync(&node->store, node->light, &why);
-        if (node->result != LX_OK && !node->stopping) {
+        if (node->result != LX_OK && !node->daemon.stopping) {
                 log_error(LLP, "the light store cannot be written, stopping", "why=\"%s\"", why.text);
-                node->stopping = true;
-                io_loop_stop(node->loop);
+                node->daemon.stopping = true;
+                io_loop_stop(node->daemon.loop);
                 return;
         }
         deadline = llp_contact_deadline_ms(node->contact);
@@ -262,42 +255,13 @@ wall_ms(void *arg)
 }
 
 static void
-stop_now(void *arg)
-{
-        io_loop_stop(((struct light_node *)arg)->loop);
-}
-
-static void
-begin_stop(void *arg)
+stopping(void *arg)
 {
         struct light_node *node = arg;
 
-        if (node->stopping)
-                return;
-        node->stopping = true;
         log_notice(NODE, "stopping", "next=%s", "goodbye to the station");
-        setup_notify("STOPPING=1");
-        rpc_stop(node->rpc);
         if (node->peers != NULL)
                 peers_stop(node->peers);
-        io_timer_set(node->stop_timer, 50);
-}
-
-static void
-reload(void *arg)
-{
-        struct light_node *node = arg;
-        struct node_conf fresh = {0};
-        struct lx_why why = {{0}};
-        enum lx_err err = options_read(node->conf.argc, node->conf.argv, &fresh, &why);
-
-        if (err == LX_OK)
-                err = setup_log(&fresh, &why);
-        if (err == LX_OK)
-                log_notice(NODE, "reloaded", "log=%s", fresh.log);
-        else
-                log_error(NODE, "not reloaded, all goes on as it was", "why=\"%s\"", why.text);
-        options_clear(&fresh);
 }
 
 static void
@@ -343,7 +307,7 @@ static enum lx_err
 open_peers(struct light_node *node, struct lx_why *why)
 {
         struct peers_options options = {.conf = &node->conf,
-            .loop = node->loop,
+            .loop = node->daemon.loop,
             .pool = node->pool,
             .chain_id = &node->chain_id,
             .light = true,
@@ -391,7 +355,7 @@ follow_schedule(struct light_node *node)
         struct llp_contact_stats stats;
         struct lx_why why = {{0}};
 
-        if (node->rpc_light.always || node->stopping)
+        if (node->rpc_light.always || node->daemon.stopping)
                 return;
         llp_contact_get_stats(node->contact, &stats);
         if (open != NULL && node->peers == NULL && !stats.over_budget) {
@@ -424,16 +388,10 @@ tick(void *arg)
 static void
 open_loop(struct light_node *node)
 {
-        (void)signal(SIGPIPE, SIG_IGN);
-        node->loop = io_loop_new();
-        io_loop_on_wake(node->loop, woken, node);
-        io_loop_on_signal(node->loop, SIGTERM, begin_stop, node);
-        io_loop_on_signal(node->loop, SIGINT, begin_stop, node);
-        io_loop_on_signal(node->loop, SIGHUP, reload, node);
-        node->tick = io_timer_new(node->loop, tick, node);
-        node->contact_timer = io_timer_new(node->loop, contact_tick, node);
-        node->stop_timer = io_timer_new(node->loop, stop_now, node);
-        node->pool = lx_pool_new(1, io_loop_wake, node->loop);
+        daemon_open(&node->daemon, &node->conf, &(struct daemon_calls){woken, stopping, node});
+        node->tick = io_timer_new(node->daemon.loop, tick, node);
+        node->contact_timer = io_timer_new(node->daemon.loop, contact_tick, node);
+        node->pool = lx_pool_new(1, io_loop_wake, node->daemon.loop);
 }
 
 /* A copy of the document in the data directory, for starts without --genesis. */
@@ -581,33 +539,9 @@ open_contact(struct light_node *node)
 static enum lx_err
 open_rpc(struct light_node *node, struct lx_why *why)
 {
-        struct rpc_options options = {.loop = node->loop,
-            .light = &node->rpc_light,
-            .datadir = node->conf.datadir,
-            .start_ms = lx_clock_now_ms(),
-            .stop = begin_stop,
-            .arg = node};
-        struct io_http_options http = {
-            .body_max = RPC_BODY_MAX, .timeout_s = CLIENT_TIMEOUT_S, .handler = rpc_handle};
-        bool tcp = strcmp(node->conf.rpc_listen, "none") != 0;
-        unsigned port = 0;
-        enum lx_err err = setup_cookie(&node->conf, &node->cookie, why);
+        struct rpc_options options = {.light = &node->rpc_light, .arg = node};
 
-        node->socket_path = setup_path(&node->conf, "lxnoded.sock");
-        options.cookie = lx_buf_str(&node->cookie);
-        options.listening[0] = node->socket_path;
-        options.listening[1] = tcp ? node->tcp : NULL;
-        node->rpc = rpc_new(&options);
-        http.arg = node->rpc;
-        node->http = io_http_new(node->loop, &http);
-        if (err == LX_OK)
-                err = io_http_listen_unix(node->http, node->socket_path, why);
-        if (err == LX_OK && tcp)
-                err = io_http_listen_tcp(node->http, node->conf.rpc_listen, &port, why);
-        if (err == LX_OK && tcp)
-                (void)snprintf(node->tcp, sizeof(node->tcp), "%.*s:%u",
-                    (int)(strrchr(node->conf.rpc_listen, ':') - node->conf.rpc_listen), node->conf.rpc_listen, port);
-        return err;
+        return daemon_serve(&node->daemon, &options, why);
 }
 
 enum lx_err
@@ -631,7 +565,8 @@ light_node_open(const struct node_conf *conf, struct light_node **out_node, stru
         if (err == LX_OK && node->rpc_light.always)
                 err = open_peers(node, why);
         if (err == LX_OK && conf->broadcast_listen != NULL)
-                err = broadcast_open(node->loop, conf->broadcast_listen, take_broadcast, node, &node->broadcast, why);
+                err = broadcast_open(
+                    node->daemon.loop, conf->broadcast_listen, take_broadcast, node, &node->broadcast, why);
         if (err == LX_OK)
                 err = open_rpc(node, why);
         if (err != LX_OK) {
@@ -650,9 +585,9 @@ light_node_run(struct light_node *node)
         light_explain(node->light, light_now(node->light, wall_ms(NULL)), &why);
         log_notice(NODE, "ready", "version=%s network=%s light=\"%s\" watched=%zu datadir=%s", PACKAGE_VERSION,
             node->network, why.text, light_item_count(node->light), node->conf.datadir);
-        setup_notify("READY=1");
+        daemon_ready(&node->daemon);
         tick(node);
-        io_loop_run(node->loop);
+        io_loop_run(node->daemon.loop);
         return node->result;
 }
 
@@ -664,8 +599,7 @@ light_node_close(struct light_node *node)
         close_peers(node);
         broadcast_close(node->broadcast);
         lx_pool_drain(node->pool);
-        io_http_free(node->http);
-        rpc_free(node->rpc);
+        daemon_close_rpc(&node->daemon);
         llp_contact_free(node->contact);
         light_free(node->light);
         if (node->has_storage)
@@ -676,11 +610,7 @@ light_node_close(struct light_node *node)
         light_schedule_clear(&node->rpc_light.schedule);
         io_timer_free(node->tick);
         io_timer_free(node->contact_timer);
-        io_timer_free(node->stop_timer);
-        io_loop_free(node->loop);
-        lx_wipe(node->cookie.p, node->cookie.len);
-        lx_buf_clear(&node->cookie);
+        daemon_close(&node->daemon);
         lx_buf_clear(&node->genesis);
-        lx_free(node->socket_path);
         lx_free(node);
 }

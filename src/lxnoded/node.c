@@ -11,6 +11,7 @@
 #include "ledger/kinds.h"
 #include "ledger/maintain.h"
 #include "llp/core.h"
+#include "lxnoded/daemon.h"
 #include "lxnoded/move.h"
 #include "lxnoded/overlay.h"
 #include "lxnoded/peers.h"
@@ -18,13 +19,10 @@
 #include "lxnoded/upgrade.h"
 #include "rpc/rpc.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
-#define CLIENT_TIMEOUT_S 60
 #define TICK_MS 5000
 #define PRUNE_BUDGET 20000 /* records a turn of the executor */
 #define GENESIS_JSON_MAX (1u << 20)
@@ -43,21 +41,14 @@ struct lxnode {
         struct ledger_executor *writer;
         struct llp_core *core;         /* NULL: follows nobody and writes nothing */
         struct keys_file key;
-        struct io_loop *loop;
-        struct io_timer *tick, *core_timer, *stop_timer, *watchdog;
-        struct io_http *http;
-        struct rpc *rpc;
+        struct daemon daemon;
+        struct io_timer *tick, *core_timer;
         struct peers *peers;
         struct overlay *overlay;
-        struct lx_buf cookie;
-        char *socket_path;
-        char tcp[80];
-        uint64_t watchdog_ms; /* between signs of life; 0: nobody wants any */
         struct upgrade upgrade;
         uint64_t collect_ms; /* when unused blobs are looked for next */
         uint64_t compacted;  /* bytes of the store after the last compaction */
         bool compacting;
-        bool stopping;
         enum lx_err result;
 };
 
@@ -102,66 +93,10 @@ open_ledger(const struct node_conf *conf, struct lxnode *node, struct lx_why *wh
 /* ---- events ------------------------------------------------------------------------------------ */
 
 static void
-stop_now(void *arg)
+stopping(void *arg)
 {
-        io_loop_stop(((struct lxnode *)arg)->loop);
-}
-
-/* A moment for the answer to node.stop to leave, then the loop ends. */
-static void
-begin_stop(void *arg)
-{
-        struct lxnode *node = arg;
-
-        if (node->stopping)
-                return;
-        node->stopping = true;
         log_notice(NODE, "stopping", "next=%s", "finishing the block under way");
-        setup_notify("STOPPING=1");
-        rpc_stop(node->rpc);
-        peers_stop(node->peers);
-        io_timer_set(node->stop_timer, 50);
-}
-
-/* The watchdog hears of every turn of the loop that is due: a loop that hangs is killed and started again. */
-static void
-alive(void *arg)
-{
-        struct lxnode *node = arg;
-
-        setup_notify("WATCHDOG=1");
-        io_timer_set(node->watchdog, node->watchdog_ms);
-}
-
-static void
-say_reloaded(struct lxnode *node, const struct node_conf *fresh)
-{
-        struct lx_buf names = {0};
-
-        options_restart_names(&node->conf, fresh, &names);
-        if (names.len > 0)
-                log_warn(NODE, "reloaded, but for what needs a restart", "options=%s", lx_buf_str(&names));
-        else
-                log_notice(NODE, "reloaded", "log=%s", fresh->log);
-        lx_buf_clear(&names);
-}
-
-/* HUP: the options are read again; what a running node can take is taken. */
-static void
-reload(void *arg)
-{
-        struct lxnode *node = arg;
-        struct node_conf fresh = {0};
-        struct lx_why why = {{0}};
-        enum lx_err err = options_read(node->conf.argc, node->conf.argv, &fresh, &why);
-
-        if (err == LX_OK)
-                err = setup_log(&fresh, &why);
-        if (err == LX_OK)
-                say_reloaded(node, &fresh);
-        else
-                log_error(NODE, "not reloaded, all goes on as it was", "why=\"%s\"", why.text);
-        options_clear(&fresh);
+        peers_stop(((struct lxnode *)arg)->peers);
 }
 
 /* ---- the core ---------------------------------------------------------------------------------- */
@@ -262,7 +197,7 @@ on_block(void *arg, const struct ledger_header *header, size_t tx_count)
         log_info(LEDGER, "block committed", "height=%llu transactions=%zu",
             (unsigned long long)header->height, tx_count);
         overlay_new_block(node->overlay);
-        rpc_new_block(node->rpc, header->height);
+        rpc_new_block(node->daemon.rpc, header->height);
 }
 
 static void
@@ -276,7 +211,7 @@ on_failure(void *arg, enum lx_err err, const struct lx_why *why)
         }
         log_error(LEDGER, "the store cannot be written; reading goes on, restart after fixing it",
             "error=%s why=\"%s\"", lx_err_name(err), why->text);
-        rpc_set_unready(node->rpc, "the store cannot be written: see the log");
+        rpc_set_unready(node->daemon.rpc, "the store cannot be written: see the log");
         node->result = err;
 }
 
@@ -436,12 +371,6 @@ backup(void *arg, struct rpc_backup *backup)
         lx_pool_submit(node->pool, &b->job);
 }
 
-static size_t
-count_connections(void *arg)
-{
-        return io_http_connections(((struct lxnode *)arg)->http);
-}
-
 /* The file that is damaged, when a read found it; always the way out. */
 static void
 name_damage(struct lxnode *node, struct lx_why *why)
@@ -475,7 +404,7 @@ open_journal(struct lxnode *node, struct lx_why *why)
 
         node->has_journal = err == LX_OK;
         if (err == LX_OK)
-                node->writer = ledger_executor_new(io_loop_wake, node->loop);
+                node->writer = ledger_executor_new(io_loop_wake, node->daemon.loop);
         lx_free(path);
         return err;
 }
@@ -514,7 +443,7 @@ static enum lx_err
 open_peers(struct lxnode *node, struct lx_why *why)
 {
         struct peers_options options = {.conf = &node->conf,
-            .loop = node->loop,
+            .loop = node->daemon.loop,
             .pool = node->pool,
             .chain_id = ledger_chain_id(node->ledger),
             .validator = node->key.secret.p != NULL,
@@ -531,8 +460,7 @@ open_peers(struct lxnode *node, struct lx_why *why)
 static enum lx_err
 open_rpc(struct lxnode *node, struct lx_why *why)
 {
-        struct rpc_options options = {.loop = node->loop,
-            .ledger = node->ledger,
+        struct rpc_options options = {.ledger = node->ledger,
             .engine = node->core != NULL ? llp_core_get_engine(node->core) : NULL,
             .core = node->core,
             .blobs = node->blobs,
@@ -541,60 +469,12 @@ open_rpc(struct lxnode *node, struct lx_why *why)
             .peers = peers_swarm_io(node->peers),
             .peers_listen = peers_listening(node->peers),
             .router = overlay_router(node->overlay),
-            .datadir = node->conf.datadir,
             .upgrade_from = node->upgrade.open ? node->upgrade.from : NULL,
             .open_metrics = node->conf.rpc_open_metrics,
-            .start_ms = lx_clock_now_ms(),
-            .stop = begin_stop,
             .backup = backup,
-            .connections = count_connections,
             .arg = node};
-        struct io_http_options http = {
-            .body_max = RPC_BODY_MAX, .timeout_s = CLIENT_TIMEOUT_S, .handler = rpc_handle};
-        bool tcp = strcmp(node->conf.rpc_listen, "none") != 0;
-        unsigned port = 0;
-        enum lx_err err = setup_cookie(&node->conf, &node->cookie, why);
 
-        node->socket_path = setup_path(&node->conf, "lxnoded.sock");
-        options.cookie = lx_buf_str(&node->cookie);
-        options.listening[0] = node->socket_path;
-        options.listening[1] = tcp ? node->tcp : NULL;
-        node->rpc = rpc_new(&options);
-        http.arg = node->rpc;
-        node->http = io_http_new(node->loop, &http);
-        if (err == LX_OK)
-                err = io_http_listen_unix(node->http, node->socket_path, why);
-        if (err == LX_OK && tcp)
-                err = io_http_listen_tcp(node->http, node->conf.rpc_listen, &port, why);
-        if (err == LX_OK && tcp) {
-                const char *colon = strrchr(node->conf.rpc_listen, ':');
-
-                (void)snprintf(node->tcp, sizeof(node->tcp), "%.*s:%u",
-                    (int)(colon - node->conf.rpc_listen), node->conf.rpc_listen, port);
-        }
-        return err;
-}
-
-static void
-open_loop(struct lxnode *node)
-{
-        struct rlimit files;
-
-        /* Every connection is a file descriptor: take as many as the system lets us have. */
-        if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-                files.rlim_cur = files.rlim_max;
-                (void)setrlimit(RLIMIT_NOFILE, &files);
-        }
-        (void)signal(SIGPIPE, SIG_IGN);
-        node->loop = io_loop_new();
-        io_loop_on_wake(node->loop, woken, node);
-        io_loop_on_signal(node->loop, SIGTERM, begin_stop, node);
-        io_loop_on_signal(node->loop, SIGINT, begin_stop, node);
-        io_loop_on_signal(node->loop, SIGHUP, reload, node);
-        node->tick = io_timer_new(node->loop, tick, node);
-        node->core_timer = io_timer_new(node->loop, core_tick, node);
-        node->stop_timer = io_timer_new(node->loop, stop_now, node);
-        node->watchdog = io_timer_new(node->loop, alive, node);
+        return daemon_serve(&node->daemon, &options, why);
 }
 
 enum lx_err
@@ -604,9 +484,11 @@ node_open(const struct node_conf *conf, struct lxnode **out_node, struct lx_why 
         enum lx_err err;
 
         node->conf = *conf;
-        open_loop(node);
-        node->pool = lx_pool_new(0, io_loop_wake, node->loop);
-        node->executor = ledger_executor_new(io_loop_wake, node->loop);
+        daemon_open(&node->daemon, &node->conf, &(struct daemon_calls){woken, stopping, node});
+        node->tick = io_timer_new(node->daemon.loop, tick, node);
+        node->core_timer = io_timer_new(node->daemon.loop, core_tick, node);
+        node->pool = lx_pool_new(0, io_loop_wake, node->daemon.loop);
+        node->executor = ledger_executor_new(io_loop_wake, node->daemon.loop);
         err = upgrade_begin(conf, &node->upgrade, why);
         if (err == LX_OK)
                 err = open_store(conf, true, node, why);
@@ -643,15 +525,12 @@ node_run(struct lxnode *node)
 
         log_notice(NODE, "ready", "version=%s network=%s height=%llu rpc=%s datadir=%s", PACKAGE_VERSION,
             ledger_genesis(node->ledger)->network,
-            (unsigned long long)ledger_view_header(view)->height, node->tcp, node->conf.datadir);
+            (unsigned long long)ledger_view_header(view)->height, node->daemon.tcp, node->conf.datadir);
         ledger_view_unref(view);
-        setup_notify("READY=1");
+        daemon_ready(&node->daemon);
         upgrade_ready(&node->conf, &node->upgrade);
-        node->watchdog_ms = setup_watchdog_ms();
-        if (node->watchdog_ms > 0)
-                alive(node);
         tick(node);
-        io_loop_run(node->loop);
+        io_loop_run(node->daemon.loop);
         return node->result;
 }
 
@@ -671,9 +550,7 @@ node_close(struct lxnode *node)
                 lld_hurry(node->db);
         if (node->pool != NULL)
                 lx_pool_drain(node->pool); /* a backup under way owes an answer */
-        rpc_stop(node->rpc);
-        io_http_free(node->http);
-        rpc_free(node->rpc);
+        daemon_close_rpc(&node->daemon);
         peers_close(node->peers);
         overlay_close(node->overlay);
         ledger_executor_free(node->executor);
@@ -683,13 +560,8 @@ node_close(struct lxnode *node)
         lld_close(node->db);
         io_timer_free(node->tick);
         io_timer_free(node->core_timer);
-        io_timer_free(node->stop_timer);
-        io_timer_free(node->watchdog);
-        io_loop_free(node->loop);
+        daemon_close(&node->daemon);
         keys_file_clear(&node->key);
-        lx_wipe(node->cookie.p, node->cookie.len);
-        lx_buf_clear(&node->cookie);
-        lx_free(node->socket_path);
         lx_free(node);
 }
 

@@ -159,7 +159,7 @@ rpc_own_metrics(struct rpc *rpc, struct lx_buf *out)
         rpc_metric(out, "rpc_calls_total", "counter", "RPC calls since start.", rpc->calls);
         rpc_metric(out, "rpc_errors_total", "counter", "RPC calls that failed.", rpc->errors);
         rpc_metric(out, "rpc_connections", "gauge", "Connections to the RPC sockets.",
-            rpc->options.connections(rpc->options.arg));
+            rpc->options.connections(rpc->options.daemon));
         rpc_metric(out, "uptime_seconds", "gauge", "Since start.",
             (lx_clock_now_ms() - rpc->options.start_ms) / 1000);
 }

@@ -95,7 +95,7 @@ enum lx_err
 rpc_node_stop(struct rpc_call *call)
 {
         rpc_set(call, "stopping", json_true());
-        call->rpc->options.stop(call->rpc->options.arg);
+        call->rpc->options.stop(call->rpc->options.daemon);
         return LX_OK;
 }
 

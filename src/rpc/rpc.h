@@ -60,9 +60,10 @@ struct rpc_options {
         const char *cookie;           /* "user:password"; needed on TCP */
         bool open_metrics;            /* /metrics without the cookie */
         uint64_t start_ms;            /* monotonic */
-        void (*stop)(void *arg);      /* node.stop */
+        void (*stop)(void *daemon);   /* node.stop */
+        size_t (*connections)(void *daemon);
+        void *daemon;
         void (*backup)(void *arg, struct rpc_backup *backup); /* begins it; done comes later, always */
-        size_t (*connections)(void *arg);
         void *arg;
 };
 

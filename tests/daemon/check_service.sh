@@ -69,12 +69,16 @@ printf 'log = info\n' >"$work/node.conf"
 export NOTIFY_SOCKET=$work/notify WATCHDOG_USEC=200000
 start --conf "$work/node.conf" --log-file "$work/node.log"
 unset NOTIFY_SOCKET WATCHDOG_USEC
-waits=0
-until [ "$(grep -c '^WATCHDOG=1' "$work/notified")" -ge 3 ]; do
-        kill -0 "$pid" || fail "the node ended"
-        lx status >/dev/null
-        waits=$((waits + 1)); [ $waits -lt 5000 ] || fail "no sign of life: $(cat "$work/notified")"
-done
+signs_of_life() { # PID DATADIR: at least three
+        waits=0
+        until [ "$(grep -c '^WATCHDOG=1' "$work/notified")" -ge 3 ]; do
+                kill -0 "$1" || fail "the node ended"
+                "$build/lx" --datadir "$2" status >/dev/null 2>&1 || true
+                waits=$((waits + 1)); [ $waits -lt 5000 ] || fail "no sign of life: $(cat "$work/notified")"
+        done
+}
+signs_of_life "$pid" "$dir"
+first=$(lx --json chain header 0 | jq -r .hash)
 [ "$(head -1 "$work/notified")" = READY=1 ] || fail "not READY first: $(cat "$work/notified")"
 
 # ---- HUP: the log level and the file; a bad conf file changes nothing; what needs a restart is named
@@ -113,6 +117,23 @@ took=$(($(date +%s) - began))
 wait $listener || true
 grep -q '^STOPPING=1' "$work/notified" || fail "STOPPING is not told"
 "$build/lxnoded" --datadir "$dir" --check-db >/dev/null || fail "the store after TERM"
+
+# ---- a light node tells the same, and serves no less
+rm -f "$work/notify"
+python3 "$work/notified.py" "$work/notify" >"$work/notified" & listener=$!
+helpers="$helpers $listener"
+until [ -S "$work/notify" ]; do kill -0 $listener || fail "no listener"; done
+NOTIFY_SOCKET=$work/notify WATCHDOG_USEC=200000 "$build/lxnoded" --light --datadir "$work/light" --rpc-listen none \
+    --genesis "$dir/genesis.json" --trust "0:$first" >"$work/light.log" 2>&1 & light=$!
+helpers="$helpers $light"
+signs_of_life "$light" "$work/light"
+kill -HUP "$light"
+until grep -q '"reloaded"' "$work/light.log"; do kill -0 "$light" || fail "the light node ended at HUP"; done
+kill -TERM "$light"
+wait "$light" || fail "TERM to a light node: status $?: $(tail -3 "$work/light.log")"
+wait $listener || true
+[ "$(head -1 "$work/notified")" = READY=1 ] && grep -q '^STOPPING=1' "$work/notified" ||
+        fail "a light node tells: $(cat "$work/notified")"
 
 # ---- the sandbox lets through what a node calls (strace sees none of the sanitizers' own calls kindly)
 if command -v strace >/dev/null && command -v systemd-analyze >/dev/null && ! nm "$build/lxnoded" 2>/dev/null | grep -q __asan_init &&
