@@ -160,6 +160,16 @@ io_conns_count(const struct io_conns *conns)
         return conns->count;
 }
 
+size_t
+io_conns_unsent(const struct io_conns *conns)
+{
+        size_t bytes = 0;
+
+        for (size_t i = 0; i < conns->count; i++)
+                bytes += evbuffer_get_length(bufferevent_get_output(conns->conn[i]->bev));
+        return bytes;
+}
+
 struct io_conns *
 io_conns_new(struct io_loop *loop, size_t max)
 {

@@ -31,5 +31,7 @@ struct bufferevent *io_conns_add(struct event_base *base, void *conns);
 void io_conns_set_busy(struct io_conns *conns, struct bufferevent *bev, bool busy);
 /** How many there are. */
 size_t io_conns_count(const struct io_conns *conns);
+/** Bytes that wait for their clients. */
+size_t io_conns_unsent(const struct io_conns *conns);
 
 #endif

@@ -303,6 +303,17 @@ io_http_connections(const struct io_http *http)
         return count;
 }
 
+size_t
+io_http_unsent(const struct io_http *http)
+{
+        size_t bytes = 0;
+
+        for (size_t i = 0; i < 2; i++)
+                if (http->server[i].conns != NULL)
+                        bytes += io_conns_unsent(http->server[i].conns);
+        return bytes;
+}
+
 /* ---- listening --------------------------------------------------------------------------------- */
 
 static enum lx_err

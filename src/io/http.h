@@ -46,6 +46,8 @@ LX_MUST_CHECK enum lx_err io_http_listen_tcp(
 
 /** How many connections there are. */
 size_t io_http_connections(const struct io_http *http);
+/** Bytes of answers that clients have not taken yet, all together. */
+size_t io_http_unsent(const struct io_http *http);
 
 /** The method. */
 enum io_http_method io_http_method(const struct io_http_request *req);

@@ -84,6 +84,12 @@ count_connections(void *arg)
         return io_http_connections(((struct daemon *)arg)->http);
 }
 
+static size_t
+count_unsent(void *arg)
+{
+        return io_http_unsent(((struct daemon *)arg)->http);
+}
+
 /* ---- life -------------------------------------------------------------------------------------- */
 
 void
@@ -124,6 +130,7 @@ daemon_serve(struct daemon *d, struct rpc_options *options, struct lx_why *why)
         options->listening[0] = d->socket_path;
         options->listening[1] = tcp ? d->tcp : NULL;
         options->connections = count_connections;
+        options->unsent = count_unsent;
         options->stop = daemon_stop;
         options->daemon = d;
         options->start_ms = lx_clock_now_ms();

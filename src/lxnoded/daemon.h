@@ -37,7 +37,7 @@ struct daemon {
 /** A loop, with signals. @conf must stay. As many files as the system allows may be open from now on. */
 void daemon_open(struct daemon *daemon, const struct node_conf *conf, const struct daemon_calls *calls);
 /**
- * Serve RPC. Of @options loop, datadir, cookie, listening, connections, start_ms and stop are filled in.
+ * Serve RPC. Of @options loop, datadir, cookie, listening, connections, unsent, start_ms and stop are filled in.
  * Errors are those of io/http.h and setup_cookie.
  */
 LX_MUST_CHECK enum lx_err daemon_serve(

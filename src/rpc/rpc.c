@@ -123,9 +123,12 @@ append_text(const char *text, size_t len, void *out)
 static void
 add_answer(struct rpc_body *body, json_t *json)
 {
+        size_t before = body->answers.len;
+
         if (body->answers.len > 0)
                 lx_buf_append(&body->answers, ",", 1);
         (void)json_dump_callback(json, append_text, &body->answers, JSON_COMPACT);
+        body->rpc->held += body->answers.len - before;
         json_decref(json);
 }
 
@@ -147,6 +150,7 @@ finish_body(struct rpc_body *body)
                 io_http_reply(body->req, 200, "application/json", body->answers.p, body->answers.len);
         }
         lx_buf_clear(&whole);
+        body->rpc->held -= body->answers.len;
         lx_buf_clear(&body->answers);
         ledger_view_unref(body->view);
         lx_free(body);
@@ -364,7 +368,20 @@ refuse_large(struct rpc_body *body, json_t *request)
         body->rpc->errors++;
         if (id != NULL && is_request(request))
                 add_answer(body, envelope(id, "error", error_json(CODE_OURS - (int)LX_ERR_LIMIT,
-                    "the answers of this batch are too large together: ask in smaller batches", LX_ERR_LIMIT)));
+                    "the answers of this batch, or those that were not taken yet, are too large together: ask in "
+                    "smaller batches", LX_ERR_LIMIT)));
+}
+
+/* Clients that ask for much and take nothing must not use up the memory; small batches always go on. */
+static bool
+has_room(const struct rpc_body *body)
+{
+        const struct rpc_options *options = &body->rpc->options;
+
+        if (body->answers.len <= RPC_ANSWER_SMALL)
+                return true;
+        return body->answers.len <= RPC_ANSWER_MAX &&
+            body->rpc->held + (options->unsent != NULL ? options->unsent(options->daemon) : 0) <= RPC_ANSWERS_MAX;
 }
 
 /* The batch's calls for one turn; it waits for the next when there are more, else it may answer. */
@@ -378,10 +395,10 @@ run_batch(struct rpc_body *body)
         while (body->requests != NULL) {
                 json_t *request = json_array_get(body->requests, body->next++);
 
-                if (body->answers.len > RPC_ANSWER_MAX)
-                        refuse_large(body, request);
-                else
+                if (has_room(body))
                         handle_call(body, request);
+                else
+                        refuse_large(body, request);
                 if (body->next == json_array_size(body->requests)) {
                         json_decref(body->requests);
                         body->requests = NULL;

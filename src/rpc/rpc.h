@@ -17,7 +17,9 @@
 #define RPC_BODY_MAX (4u << 20) /* bytes of a request, and of one part of a blob */
 #define RPC_BATCH_MAX 1000      /* calls */
 #define RPC_DEPTH_MAX 16        /* nesting */
-#define RPC_ANSWER_MAX (32u << 20) /* bytes of a batch's answers; further calls are refused */
+#define RPC_ANSWER_MAX (32u << 20)  /* bytes of a batch's answers; further calls are refused */
+#define RPC_ANSWERS_MAX (64u << 20) /* and of all that are made or not taken yet, beyond */
+#define RPC_ANSWER_SMALL (64u << 10) /* those that every batch may have */
 
 struct rpc;
 struct router_io;
@@ -62,6 +64,7 @@ struct rpc_options {
         uint64_t start_ms;            /* monotonic */
         void (*stop)(void *daemon);   /* node.stop */
         size_t (*connections)(void *daemon);
+        size_t (*unsent)(void *daemon); /* bytes of answers that clients have not taken */
         void *daemon;
         void (*backup)(void *arg, struct rpc_backup *backup); /* begins it; done comes later, always */
         void *arg;

@@ -34,6 +34,7 @@ struct rpc {
         const char *unready;
         bool stopping;
         uint64_t calls, errors;
+        size_t held; /* bytes of answers that are being made */
         char auth[160]; /* "Basic ..." */
         struct io_timer *turn;        /* goes on with waiting batches */
         struct rpc_body *waiting, **waiting_end;

@@ -43,6 +43,33 @@ done
 expect 0 status
 kill -0 "$pid" || fail "the node died"
 
+# Twenty that ask for much and take nothing: refused from some point on, the memory stays bounded, others go on.
+cat >"$work/greedy.py" <<'PY'
+import socket, sys
+body = ("[" + ",".join('{"jsonrpc":"2.0","id":1,"method":"rpc.discover"}' for _ in range(1000)) + "]").encode()
+socks = []
+for _ in range(20):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    s.connect(sys.argv[1])
+    s.sendall(b"POST /rpc HTTP/1.1\r\nHost: n\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    socks.append(s)
+print("asked", flush=True)
+sys.stdin.read()
+PY
+exec {greedy}> >(python3 "$work/greedy.py" "$dir/lxnoded.sock" >"$work/greedy")
+metric() { curl -s --max-time 20 --unix-socket "$dir/lxnoded.sock" http://n/metrics | sed -n "s/^lxnoded_rpc_$1_total //p"; }
+handled() { echo $(($(metric calls) + $(metric errors))); }
+until grep -q asked "$work/greedy" && [ "$(handled)" -ge 20000 ]; do
+        kill -0 "$pid" || fail "the node died of greedy clients"
+        expect 0 status
+done
+[ "$(metric errors)" -ge 5000 ] || fail "only $(metric errors) calls were refused"
+if ! nm "$build/lxnoded" "$build/.libs/lxnoded" 2>/dev/null | grep -q __asan_init; then
+        anon=$(sed -n 's/^RssAnon:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$pid/status")
+        [ "$anon" -le 200000 ] || fail "greedy clients cost $anon kB"
+fi
+exec {greedy}>&-
+
 # Two daemons on one data directory; a read-only one; wrong options.
 got=0
 "$build/lxnoded" --dev --datadir "$dir" --rpc-listen none >"$work/second" 2>&1 || got=$?
