@@ -12,6 +12,7 @@
 #include "base/pool.h"
 #include "bench/bench.h"
 #include "bench/proc.h"
+#include "bench/verify.h"
 #include "crypto/hash.h"
 #include "crypto/sign.h"
 #include "keys/keyfile.h"
@@ -30,7 +31,6 @@
 #define LINKS 6
 #define AUTHORS 400
 #define EACH 20 /* transactions of an author, the first included */
-#define VERIFIES 20000
 #define WAIT_S 60
 #define DELAY_MS 50
 #define BLOCKS 30 /* whose intervals are one measurement */
@@ -42,10 +42,6 @@ struct bench {
         size_t tx_count;
         char id[NODES][LX_HEX_LEN(LX_PUBKEY_LEN)];
         struct rpcclient *client[NODES];
-        struct lx_pool *verifiers;
-        struct lx_pubkey public;
-        struct lx_hash msg;
-        struct lx_sig sig;
 };
 
 static const char *
@@ -310,24 +306,11 @@ bodies_per_link(void *arg)
         return took > 0 ? bodies / (double)b->tx_count / LINKS : 0;
 }
 
-static void
-verify_one(void *arg, size_t i)
-{
-        struct bench *b = arg;
-
-        (void)i;
-        if (!lx_verify(&b->public, &b->msg, &b->sig))
-                abort();
-}
-
 static double
-verify_rate(void *arg)
+verify_share(void *arg)
 {
-        struct bench *b = arg;
-        double from = bench_now();
-
-        lx_pool_for(b->verifiers, VERIFIES, verify_one, b);
-        return VERIFIES / (bench_now() - from) / NODES;
+        (void)arg;
+        return verify_rate() / NODES;
 }
 
 /* ---- the block interval --------------------------------------------------------------------------- */
@@ -448,10 +431,9 @@ main(void)
 {
         struct bench b = {.tx_count = 0};
         struct bench_row rate = {.name = "network, final tx", .unit = "/s", .budget = 0.3, .rounds = 5,
-            .ours = final_rate, .yardstick = verify_rate, .arg = &b};
+            .ours = final_rate, .yardstick = verify_share, .arg = &b};
         struct bench_row bodies = {.name = "network, bodies of a tx on one link", .unit = "", .budget = 0.8,
             .at_most = true, .rounds = 5, .ours = bodies_per_link, .arg = &b};
-        uint8_t key[32];
         bool holds;
 
         if (lx_crypto_init() != LX_OK)
@@ -459,14 +441,11 @@ main(void)
         kit_genesis(NODES, NULL, "\"heartbeat-ms\":0", &b.document);
         bench_say("making transactions");
         make_txs(&b);
-        kit_validator_key(0, key);
-        if (!make_files(&b) || lx_sign_pubkey(key, &b.public) != LX_OK || lx_sign(key, &b.msg, NULL, &b.sig) != LX_OK)
+        if (!make_files(&b))
                 return 1;
-        b.verifiers = lx_pool_new(0, NULL, NULL);
         holds = bench_run(&rate);
         holds = bench_run(&bodies) && holds;
         holds = bench_interval() && holds;
-        lx_pool_free(b.verifiers);
         for (size_t i = 0; i < NODES; i++)
                 json_decref(b.calls[i]);
         lx_buf_clear(&b.document);

@@ -269,21 +269,13 @@ light_register_list(struct rpc_call *call)
 static enum lx_err
 light_name_resolve(struct rpc_call *call)
 {
-        const char *name = rpc_str(call, "name");
         struct lx_hash address;
-        json_t *target;
-        enum lx_err err;
+        enum lx_err err = rpc_begin_name(call, &address);
 
-        if (!sigchain_name_is_valid(LX_SPAN(name, strlen(name)))) {
-                lx_why_set(&call->why, "\"%.60s\" is no well-formed name", name);
-                return LX_ERR_RANGE;
-        }
-        sigchain_address(ops(), SIGCHAIN_NAME, name, strlen(name), &address);
-        rpc_set(call, "name", json_string(name));
-        rpc_set(call, "address", lx_json_hash(&address));
+        if (err != LX_OK)
+                return err;
         err = set_register(call, &address, "this name", "the name is not taken");
-        target = json_object_get(json_object_get(call->result, "fields"), "target");
-        rpc_set(call, "target", target != NULL ? json_incref(target) : json_null());
+        rpc_end_name(call);
         return err;
 }
 

@@ -213,25 +213,40 @@ rpc_register_entry(struct rpc_call *call)
 }
 
 enum lx_err
-rpc_name_resolve(struct rpc_call *call)
+rpc_begin_name(struct rpc_call *call, struct lx_hash *out_address)
 {
         const char *name = rpc_str(call, "name");
-        struct lx_hash address;
-        json_t *target;
-        enum lx_err err;
 
         if (!sigchain_name_is_valid(LX_SPAN(name, strlen(name)))) {
                 lx_why_set(&call->why, "\"%.60s\" is no well-formed name", name);
                 return LX_ERR_RANGE;
         }
-        sigchain_address(ops(), SIGCHAIN_NAME, name, strlen(name), &address);
+        sigchain_address(ops(), SIGCHAIN_NAME, name, strlen(name), out_address);
         rpc_set(call, "name", json_string(name));
-        rpc_set(call, "address", lx_json_hash(&address));
+        rpc_set(call, "address", lx_json_hash(out_address));
+        return LX_OK;
+}
+
+void
+rpc_end_name(struct rpc_call *call)
+{
+        json_t *target = json_object_get(json_object_get(call->result, "fields"), "target");
+
+        rpc_set(call, "target", target != NULL ? json_incref(target) : json_null());
+}
+
+enum lx_err
+rpc_name_resolve(struct rpc_call *call)
+{
+        struct lx_hash address;
+        enum lx_err err = rpc_begin_name(call, &address);
+
+        if (err != LX_OK)
+                return err;
         err = set_register(call, &address, LEDGER_NOW);
         if (err == LX_ERR_ABSENT)
-                lx_why_set(&call->why, "the name %s is not taken", name);
-        target = json_object_get(json_object_get(call->result, "fields"), "target");
-        rpc_set(call, "target", target != NULL ? json_incref(target) : json_null());
+                lx_why_set(&call->why, "the name %s is not taken", rpc_str(call, "name"));
+        rpc_end_name(call);
         return err;
 }
 

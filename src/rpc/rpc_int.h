@@ -117,6 +117,11 @@ void rpc_set(struct rpc_call *call, const char *name, json_t *value);
 /** A register in JSON: address, type, standard, owner, ... fields. */
 enum lx_err rpc_register_json(const struct lx_hash *address, struct lx_span value, json_t *out);
 
+/** Parameter name: its register's address, both set in the result. LX_ERR_RANGE: it is no name. */
+enum lx_err rpc_begin_name(struct rpc_call *call, struct lx_hash *out_address);
+/** Where the name points to, after the register's fields. */
+void rpc_end_name(struct rpc_call *call);
+
 /* Proofs: each does nothing unless the call asked for one. */
 enum lx_err rpc_prove_state(
     struct rpc_call *call, enum sigchain_kind kind, const void *key, size_t len, uint64_t height);
