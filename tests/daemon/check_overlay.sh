@@ -4,39 +4,18 @@
 # map-server dies, another takes its place; two meet behind NATs; a prefix goes to another site, an EID is revoked; what is on the wire is
 # dissected without a mark. Needs root.
 set -eu
-[ "$(id -u)" = 0 ] && ip netns list >/dev/null 2>&1 || { echo "needs root and network namespaces"; exit 77; }
-[ -e /dev/net/tun ] || { echo "needs /dev/net/tun"; exit 77; }
-LAB=$(mktemp -d)/lab
-LAB_NAME=lxt$$
-BUILD=$LX_BUILDDIR
+# shellcheck source=tests/daemon/overlay.sh
+. "$LX_SRCDIR/tests/daemon/overlay.sh"
 SERVERS=3
-export LAB LAB_NAME BUILD SERVERS
-lab() { "$LX_SRCDIR/contrib/overlay-lab" "$@" </dev/null; }
-capture=
-cleanup() {
-        [ -z "$capture" ] || kill "$capture" 2>/dev/null || true
-        lab down
-        rm -rf "$(dirname "$LAB")"
-}
-trap cleanup EXIT
-# within SECONDS CMD...: wait until it succeeds
-within() {
-        local end=$((SECONDS + $1))
-        shift
-        until "$@" >/dev/null 2>&1; do
-                [ "$SECONDS" -lt "$end" ] || return 1
-                read -rt 0.1 <> <(:) || true
-        done
-}
+export SERVERS
 # heard FROM ADDRESS...: one ping comes back (ping knows 4 from 6)
 heard() { lab exec "$1" ping -c 1 -W 2 "$2"; }
 quiet() { ! lab exec "$1" ping -c 1 -W 1 "$2" >/dev/null; }
-fail() { echo "FAIL: $*" >&2; for log in "$LAB"/*.log; do tail -n 3 "$log"; done >&2; exit 1; }
 
 lab up 5 || fail "up"
 if command -v tshark >/dev/null; then
         ip netns exec "$LAB_NAME-2" tshark -i eth0 -f 'udp port 4341 or udp port 4342' -w "$LAB/wire.pcap" >"$LAB/tshark.out" 2>&1 &
-        capture=$!
+        helper=$!
 fi
 lab test || fail "all pairs"
 lab routes 1 | grep -q ' sealed ' || fail "not sealed"
@@ -124,9 +103,9 @@ fi
 # The counters are served, and what is on the wire has no mark.
 ip netns exec "$LAB_NAME-2" curl -s --unix-socket "$LAB/site2/lxnoded.sock" http://n/metrics |
     grep -q '^lxnoded_router_decapsulated_total [1-9]' || fail "no counters"
-if [ -n "$capture" ]; then
-        kill "$capture"
-        wait "$capture" 2>/dev/null || true
+if [ -n "$helper" ]; then
+        kill "$helper"
+        wait "$helper" 2>/dev/null || true
         bad='lisp.undecoded || lisp.unexpected_field || lisp.invalid_field || lisp.expected_field || _ws.malformed'
         [ -z "$(tshark -r "$LAB/wire.pcap" -Y "udp.port == 4342 && ($bad)" 2>/dev/null)" ] || fail "marked messages on the wire"
         [ -n "$(tshark -r "$LAB/wire.pcap" -Y 'lisp.type == 3' 2>/dev/null)" ] || fail "no registration was captured"

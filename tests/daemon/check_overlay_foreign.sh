@@ -3,31 +3,11 @@
 # a key, its EIDs are asked of it; it registers here with SHA-1 and nonces that do not rise; pings go both ways, plain.
 # Nothing that it gets has a form that it does not know. Needs root.
 set -eu
-[ "$(id -u)" = 0 ] && ip netns list >/dev/null 2>&1 || { echo "needs root and network namespaces"; exit 77; }
-[ -e /dev/net/tun ] || { echo "needs /dev/net/tun"; exit 77; }
-work=$(mktemp -d)
-LAB=$work/lab
-LAB_NAME=lxf$$
-BUILD=$LX_BUILDDIR
+# shellcheck source=tests/daemon/overlay.sh
+. "$LX_SRCDIR/tests/daemon/overlay.sh"
 OPTIONS="--router-site $work/sites --router-foreign $work/foreign"
-export LAB LAB_NAME BUILD OPTIONS
-lab() { "$LX_SRCDIR/contrib/overlay-lab" "$@" </dev/null; }
-old=
-cleanup() {
-        [ -z "$old" ] || kill "$old" 2>/dev/null || true
-        lab down
-        rm -rf "$work"
-}
-trap cleanup EXIT
+export OPTIONS
 fail() { echo "FAIL: $*" >&2; tail -n 5 "$work/old" "$LAB"/site*.log >&2; exit 1; }
-within() { # SECONDS CMD...
-        local end=$((SECONDS + $1))
-        shift
-        until "$@" >/dev/null 2>&1; do
-                [ "$SECONDS" -lt "$end" ] || return 1
-                read -rt 0.1 <> <(:) || true
-        done
-}
 heard() { lab exec 1 ping -n -c 1 -W 2 -I "$1" "$2"; }
 said() { grep -q "^$*" "$work/old"; }
 
@@ -42,7 +22,7 @@ lab up 1 plain || fail "up"
 ip -n "$LAB_NAME-hub" addr add 10.99.9.9/16 dev br0
 ip netns exec "$LAB_NAME-hub" python3 "$LX_SRCDIR/tests/daemon/old_lisp.py" 10.99.9.9 10.99.0.1 a-key-of-theirs a-key-of-ours \
     >"$work/old" 2>&1 </dev/null &
-old=$!
+helper=$!
 within 30 said registered 10.88.1.0/24 10.99.0.1 || fail "our prefix is not registered there"
 within 30 said notified || fail "its registration is not confirmed"
 within 10 said replied 172.17.0.0/16 10.99.9.9 || fail "its question is not answered"
@@ -68,12 +48,12 @@ proven "$(lab eid 1)" 'somebody owns the address, proven'
 proven 172.16.5.9 'nobody owns the address: that is proven'
 
 # Wrong keys, both ways: nothing is believed.
-kill "$old"
-wait "$old" 2>/dev/null || true
+kill "$helper"
+wait "$helper" 2>/dev/null || true
 before=$(lab count 1 refused_hmac)
 ip netns exec "$LAB_NAME-hub" python3 "$LX_SRCDIR/tests/daemon/old_lisp.py" 10.99.9.9 10.99.0.1 a-key-of-theirs another-key \
     >"$work/old" 2>&1 </dev/null &
-old=$!
+helper=$!
 more() { [ "$(lab count 1 refused_hmac)" -gt "$before" ]; }
 within 20 more || fail "a wrong key is not counted"
 ! said notified || fail "a wrong key was confirmed"

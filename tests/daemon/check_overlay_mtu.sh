@@ -2,30 +2,10 @@
 # Three sites; one of them comes to lie behind a router with a smaller MTU. IPv4 with DF and IPv6 hear of it with the right
 # number, IPv4 without DF goes in pieces, TCP passes both ways, and what strangers say counts for nothing. Needs root.
 set -eu
-[ "$(id -u)" = 0 ] && ip netns list >/dev/null 2>&1 || { echo "needs root and network namespaces"; exit 77; }
-[ -e /dev/net/tun ] || { echo "needs /dev/net/tun"; exit 77; }
-LAB=$(mktemp -d)/lab
-LAB_NAME=lxm$$
-BUILD=$LX_BUILDDIR
+# shellcheck source=tests/daemon/overlay.sh
+. "$LX_SRCDIR/tests/daemon/overlay.sh"
 VALIDATORS=1
-export LAB LAB_NAME BUILD VALIDATORS
-lab() { "$LX_SRCDIR/contrib/overlay-lab" "$@" </dev/null; }
-server=
-cleanup() {
-        [ -z "$server" ] || kill "$server" 2>/dev/null || true
-        lab down
-        rm -rf "$(dirname "$LAB")"
-}
-trap cleanup EXIT
-fail() { echo "FAIL: $*" >&2; for log in "$LAB"/*.log; do tail -n 3 "$log"; done >&2; exit 1; }
-within() { # SECONDS CMD...
-        local end=$((SECONDS + $1))
-        shift
-        until "$@" >/dev/null 2>&1; do
-                [ "$SECONDS" -lt "$end" ] || return 1
-                read -rt 0.1 <> <(:) || true
-        done
-}
+export VALIDATORS
 # big FROM TO BYTES [OPTION...]: a ping in an IP packet of so many bytes comes back
 big() {
         local head=28
@@ -56,7 +36,7 @@ within 20 big 1 10.88.3.2 1400 -M dont || fail "without DF 1400 bytes do not pas
 head -c 2097152 /dev/urandom >"$LAB/blob"
 sum=$(sha256sum <"$LAB/blob")
 ip netns exec "$LAB_NAME-3" socat TCP6-LISTEN:7001,fork,reuseaddr EXEC:cat >/dev/null 2>&1 </dev/null &
-server=$!
+helper=$!
 listening() { lab exec 3 ss -ltn | grep -q ':7001 '; }
 within 10 listening || fail "no listener"
 for to in "TCP4:10.88.3.1" "TCP6:[$eid3]"; do
