@@ -42,6 +42,9 @@
 struct ledger_storage {
         /* append the whole file; LX_ERR_ABSENT */
         enum lx_err (*read)(void *arg, const char *name, struct lx_buf *out);
+        /* at most @len bytes from @offset on; *out_len: how many there were. LX_ERR_ABSENT */
+        enum lx_err (*read_at)(
+            void *arg, const char *name, uint64_t offset, void *out, size_t len, size_t *out_len);
         /* write at @offset (the file grows); not durable yet */
         enum lx_err (*write)(void *arg, const char *name, uint64_t offset, const void *bytes, size_t len);
         /* make the file's bytes durable */

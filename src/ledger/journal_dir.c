@@ -80,6 +80,29 @@ dir_read(void *arg, const char *name, struct lx_buf *out)
 }
 
 static enum lx_err
+dir_read_at(void *arg, const char *name, uint64_t offset, void *out, size_t len, size_t *out_len)
+{
+        int fd = find_file(arg, name);
+        size_t got = 0;
+
+        if (fd < 0)
+                return errno == ENOENT ? LX_ERR_ABSENT : lx_err_from_errno(errno);
+        while (got < len) {
+                ssize_t n = pread(fd, (uint8_t *)out + got, len - got, (off_t)(offset + got));
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return lx_err_from_errno(errno);
+                if (n == 0)
+                        break;
+                got += (size_t)n;
+        }
+        *out_len = got;
+        return LX_OK;
+}
+
+static enum lx_err
 dir_write(void *arg, const char *name, uint64_t offset, const void *bytes, size_t len)
 {
         int fd = find_file(arg, name);
@@ -145,6 +168,7 @@ ledger_storage_dir_open(const char *path, struct ledger_storage *out, struct lx_
         dir = lx_alloc(sizeof(*dir));
         dir->path = lx_strdup(path);
         *out = (struct ledger_storage){.read = dir_read,
+            .read_at = dir_read_at,
             .write = dir_write,
             .sync = dir_sync,
             .cut = dir_cut,

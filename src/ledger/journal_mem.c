@@ -112,6 +112,21 @@ mem_read(void *arg, const char *name, struct lx_buf *out)
 }
 
 static enum lx_err
+mem_read_at(void *arg, const char *name, uint64_t offset, void *out, size_t len, size_t *out_len)
+{
+        struct memfile *file = find_file(arg, name);
+        size_t left;
+
+        if (!file->there)
+                return LX_ERR_ABSENT;
+        left = offset < file->now.len ? file->now.len - (size_t)offset : 0;
+        *out_len = len < left ? len : left;
+        if (*out_len > 0)
+                memcpy(out, file->now.p + offset, *out_len);
+        return LX_OK;
+}
+
+static enum lx_err
 mem_write(void *arg, const char *name, uint64_t offset, const void *bytes, size_t len)
 {
         struct memfile *file = find_file(arg, name);
@@ -172,6 +187,7 @@ ledger_memdisk_new(void)
         struct ledger_memdisk *disk = lx_alloc(sizeof(*disk));
 
         disk->storage = (struct ledger_storage){.read = mem_read,
+            .read_at = mem_read_at,
             .write = mem_write,
             .sync = mem_sync,
             .cut = mem_cut,

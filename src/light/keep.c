@@ -124,6 +124,20 @@ light_note_drop(struct lx_buf *out, const struct light_entry *entry)
 }
 
 void
+light_note_history(struct lx_buf *out, const struct light_history_mark *mark)
+{
+        struct lx_writer wr = begin(out, LIGHT_E_HISTORY);
+
+        lx_write_u64(&wr, mark->bytes);
+        lx_write_u64(&wr, mark->count);
+        lx_write_u64(&wr, mark->tip);
+        lx_write_u8(&wr, (uint8_t)mark->path_count);
+        for (size_t i = 0; i < mark->path_count; i++)
+                lx_write_hash(&wr, &mark->path[i]);
+        lx_buf_add(out, wr.len);
+}
+
+void
 light_note_manifest(struct lx_buf *out, struct lx_span bytes)
 {
         uint8_t head[5];
@@ -174,6 +188,8 @@ light_snapshot(const struct light *light, struct lx_buf *out)
                 light_note_station(out, &light->stations[i]);
         for (size_t i = 0; i < light->evidence_count; i++)
                 light_note_evidence(out, &light->evidence[i]);
+        if (light->history.count > 0)
+                light_note_history(out, &light->history);
         put_clock(light, out);
 }
 
@@ -309,6 +325,23 @@ replay_drop(struct light *light, struct lx_reader *rd)
 }
 
 static void
+replay_history(struct light *light, struct lx_reader *rd)
+{
+        struct light_history_mark mark = {0};
+
+        mark.bytes = lx_read_u64(rd);
+        mark.count = lx_read_u64(rd);
+        mark.tip = lx_read_u64(rd);
+        mark.path_count = lx_read_u8(rd);
+        if (rd->err == LX_OK && (mark.count == 0 || mark.count > mark.tip || mark.path_count > MERKLE_LOG_DEPTH_MAX))
+                lx_reader_fail(rd, LX_ERR_RANGE);
+        for (size_t i = 0; i < mark.path_count && rd->err == LX_OK; i++)
+                mark.path[i] = lx_read_hash(rd);
+        if (rd->err == LX_OK)
+                light->history = mark;
+}
+
+static void
 replay_one(struct light *light, struct lx_reader *rd)
 {
         uint8_t type = lx_read_u8(rd);
@@ -343,6 +376,9 @@ replay_one(struct light *light, struct lx_reader *rd)
                 return;
         case LIGHT_E_DROP:
                 replay_drop(light, rd);
+                return;
+        case LIGHT_E_HISTORY:
+                replay_history(light, rd);
                 return;
         case LIGHT_E_MANIFEST:
                 bytes = lx_read_var32(rd, LIGHT_MANIFEST_MAX);

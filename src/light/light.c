@@ -294,7 +294,8 @@ light_prune(struct light *light)
         for (size_t i = 0; i < light->head_count; i++) {
                 struct light_head *head = light->heads[i];
 
-                if (i >= newest || is_used(light, head->header.height))
+                if (i >= newest || is_used(light, head->header.height) ||
+                    (light->history.count > 0 && light->history.tip == head->header.height))
                         light->heads[kept++] = head;
                 else
                         free_head(head);
@@ -569,6 +570,20 @@ light_evidence(const struct light *light, size_t i)
 {
         lx_assert(i < light->evidence_count);
         return &light->evidence[i];
+}
+
+const struct light_history_mark *
+light_history(const struct light *light)
+{
+        return &light->history;
+}
+
+void
+light_set_history(struct light *light, const struct light_history_mark *mark)
+{
+        light->history = *mark;
+        light_note_history(&light->changes, mark);
+        light_prune(light);
 }
 
 struct lx_buf *

@@ -184,6 +184,22 @@ void light_set_seen(struct light *light, uint64_t height);
 bool light_get_head(const struct light *light, uint64_t height, struct ledger_header *out_header,
     struct lx_span *out_cert, struct lx_span *out_set);
 
+/* ---- all headers (light/history.h) ---------------------------------------------------------------- */
+
+/* How far the history goes, and the proof of its last header; count 0: there is none. */
+struct light_history_mark {
+        uint64_t bytes; /* of its file, durable */
+        uint64_t count; /* headers */
+        uint64_t tip;   /* height of the kept header whose history has the last of them */
+        size_t path_count;
+        struct lx_hash path[MERKLE_LOG_DEPTH_MAX];
+};
+
+/** The mark. */
+const struct light_history_mark *light_history(const struct light *light);
+/** Set it; the header of mark->tip stays kept. */
+void light_set_history(struct light *light, const struct light_history_mark *mark);
+
 /* ---- manifests of releases that are watched ------------------------------------------------------ */
 
 /**

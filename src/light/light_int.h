@@ -16,7 +16,8 @@ enum light_entry_type {
         LIGHT_E_STATION = 6,
         LIGHT_E_EVIDENCE = 7,
         LIGHT_E_DROP = 8,    /* entry: no longer watched */
-        LIGHT_E_MANIFEST = 9 /* var32 manifest of a release that is watched */
+        LIGHT_E_MANIFEST = 9, /* var32 manifest of a release that is watched */
+        LIGHT_E_HISTORY = 10 /* u64 bytes, u64 count, u64 tip, u8 hashes, hashes */
 };
 
 struct light_head {
@@ -60,6 +61,7 @@ struct light {
         size_t station_count;
         struct light_evidence evidence[LIGHT_EVIDENCE_MAX];
         size_t evidence_count;
+        struct light_history_mark history;
         struct lx_buf changes;
 };
 
@@ -102,6 +104,7 @@ void light_note_clock(struct light *light);
 void light_note_station(struct lx_buf *out, const struct light_station *station);
 void light_note_evidence(struct lx_buf *out, const struct light_evidence *evidence);
 void light_note_manifest(struct lx_buf *out, struct lx_span bytes);
+void light_note_history(struct lx_buf *out, const struct light_history_mark *mark);
 void light_note_drop(struct lx_buf *out, const struct light_entry *entry);
 
 #endif

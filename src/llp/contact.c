@@ -245,6 +245,8 @@ llp_contact_deadline_ms(const struct llp_contact *c)
                 if (p->q_count == 0 && at < p->planned_ms + CONTACT_LOOK_MS)
                         at = p->planned_ms + CONTACT_LOOK_MS; /* what found no room is tried again */
 
+                if (p->go_on)
+                        at = c->now_ms;
                 if (!p->shunned && contact_budget_left(c) > 0 && at < deadline)
                         deadline = at;
         }
@@ -269,10 +271,14 @@ llp_contact_get_stats(const struct llp_contact *c, struct llp_contact_stats *out
                 out_stats->never += !item->proven;
                 out_stats->stale += item->proven && item->height < fresh;
         }
+        if (c->options.history != NULL && light_header(light) != NULL &&
+            light_height(light) > light_history_count(c->options.history))
+                out_stats->history_missing = light_height(light) - light_history_count(c->options.history);
         out_stats->wants_anchor = light_header(light) == NULL;
         out_stats->wants_set = light_wants_set(light, &set);
         out_stats->wants_path = light_wants_path(light, &old);
         out_stats->wants_manifest = light_wants_manifest(light, &set, &old);
-        out_stats->done = p != NULL && p->q_count == 0 && p->asked_tip;
+        out_stats->done = p != NULL && p->q_count == 0 && p->asked_tip &&
+                          (p->no_history || !contact_wants_history(c));
         out_stats->over_budget = p != NULL && contact_budget_left(c) == 0;
 }

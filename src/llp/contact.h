@@ -11,11 +11,13 @@
  *   3 watched    what changed since the last contact, then what was never proven, then the oldest proof
  *     manifest of a release that is watched (goes on where it was cut); its revocations are watched then, too
  *   4 path       the proof that the history goes on from the header of the last contact
+ *   5 history    all headers below the tip, from height 0 up, where that was asked for
  *   then it asks for the tip again every LLP_CONTACT_TIP_MS, and for what changed.
  *
  * What verified is never asked for again; of a state, set or path that was cut off the whole bytes of the set are kept,
  * the rest had not been verified. Who is caught is named (light_judge) and asked nothing more for
- * LLP_CONTACT_SHUN_MS. All that was learned is in light_changes; the owner stores it after every call.
+ * LLP_CONTACT_SHUN_MS. All that was learned is in light_changes, and in the history; the owner stores both after every
+ * call (light_history_sync first).
  *
  * Budget: when the bytes since it was set, both ways with frames, pass it, nothing more is asked. Threads: loop only.
  * Spec: doc/light.md.
@@ -23,7 +25,7 @@
 #ifndef LX_LLP_CONTACT_H
 #define LX_LLP_CONTACT_H
 
-#include "light/light.h"
+#include "light/history.h"
 #include "llp/hello.h"
 #include "llp/net.h"
 
@@ -37,6 +39,7 @@ struct llp_contact;
 
 struct llp_contact_options {
         struct light *light;
+        struct light_history *history; /* NULL: no history of all headers is asked for */
         const struct llp_net *net;
         uint64_t (*wall_ms)(void *arg); /* since 1970 */
         void *arg;
@@ -68,6 +71,7 @@ struct llp_contact_stats {
         uint64_t wasted;        /* of them: answers that were cut off or held nothing */
         uint64_t repeated;      /* proofs that came although they were here: never, with an honest station */
         uint64_t asks, parts;
+        uint64_t history_missing; /* headers below the tip that are not stored, where they are asked for */
         size_t never, stale;    /* watched: never proven; not in this contact, or before the tip */
         bool wants_anchor, wants_set, wants_path, wants_manifest;
         bool done;              /* nothing is missing from the station it works with */

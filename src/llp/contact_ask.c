@@ -11,8 +11,8 @@
 
 /* ---- asking -------------------------------------------------------------------------------------- */
 
-static struct question *
-ask(struct llp_contact *c, struct station_peer *p, const struct light_ask *what)
+struct question *
+contact_ask(struct llp_contact *c, struct station_peer *p, const struct light_ask *what)
 {
         uint8_t bytes[LIGHT_ASK_MAX];
         struct lx_writer wr = lx_writer_init(bytes, sizeof(bytes));
@@ -62,7 +62,7 @@ ask_tip(struct llp_contact *c, struct station_peer *p)
         struct light_ask a = {.type = LIGHT_TIP, .height = light_height(c->options.light), .tip = p->middle};
 
         memcpy(a.check, light_hash(c->options.light)->b, LIGHT_CHECK_LEN);
-        (void)ask(c, p, &a);
+        (void)contact_ask(c, p, &a);
         p->next_tip_ms = c->now_ms + LLP_CONTACT_TIP_MS;
 }
 
@@ -78,7 +78,7 @@ contact_ask_rival(struct llp_contact *c, struct station_peer *p)
                 return;
         }
         memcpy(a.check, hash.b, LIGHT_CHECK_LEN);
-        q = ask(c, p, &a);
+        q = contact_ask(c, p, &a);
         if (q != NULL)
                 q->rival = true;
 }
@@ -94,7 +94,7 @@ ask_set(struct llp_contact *c, struct station_peer *p, const struct lx_hash *has
         }
         c->partial_hash = *hash;
         a.offset = c->partial.len;
-        (void)ask(c, p, &a);
+        (void)contact_ask(c, p, &a);
 }
 
 /* As much of the list as the station does not know yet, a part at a time. */
@@ -122,7 +122,7 @@ contact_ask_list(struct llp_contact *c, struct station_peer *p)
         }
         a.entries = LX_SPAN(list.p + from, to - from);
         light_list_digest(&light_ops(c->options.light)->hash, lx_buf_span(&list), a.digest);
-        (void)ask(c, p, &a);
+        (void)contact_ask(c, p, &a);
         lx_buf_clear(&list);
 }
 
@@ -155,7 +155,7 @@ ask_watched(struct llp_contact *c, struct station_peer *p, bool ahead)
         if (a.listed)
                 a.entries = lx_buf_span(&list);
         light_list_digest(&light_ops(light)->hash, lx_buf_span(&list), a.digest);
-        q = ask(c, p, &a);
+        q = contact_ask(c, p, &a);
         if (q != NULL)
                 q->ahead = ahead;
         lx_buf_clear(&list);
@@ -166,7 +166,7 @@ ask_path(struct llp_contact *c, struct station_peer *p, uint64_t old)
 {
         struct light_ask a = {.type = LIGHT_PATH, .height = old, .tip = light_height(c->options.light)};
 
-        (void)ask(c, p, &a);
+        (void)contact_ask(c, p, &a);
 }
 
 static void
@@ -178,7 +178,7 @@ ask_manifest(struct llp_contact *c, struct station_peer *p, const struct lx_hash
                 lx_buf_reset(&c->manifest);
         c->manifest_root = *root;
         a.offset = c->manifest.len;
-        (void)ask(c, p, &a);
+        (void)contact_ask(c, p, &a);
 }
 
 /* With the one that is worked with, after its tip is known. */
@@ -199,6 +199,8 @@ plan_rest(struct llp_contact *c, struct station_peer *p)
         if (light_wants_path(light, &old) && !is_asking(p, LIGHT_PATH) && !is_asking(p, LIGHT_LIST) && !p->no_path &&
             p->claimed >= light_height(light))
                 ask_path(c, p, old);
+        if (contact_wants_history(c) && !p->no_history && p->q_count == 0)
+                contact_ask_history(c, p); /* after everything else */
 }
 
 static void
@@ -224,11 +226,13 @@ contact_plan(struct llp_contact *c, struct station_peer *p)
         struct light_ask anchor = {.type = LIGHT_ANCHOR, .height = light_height(light)};
 
         p->planned_ms = c->now_ms;
+        if (c->options.history == NULL || !light_history_unsynced(c->options.history))
+                p->go_on = false;
         if (p->shunned || contact_budget_left(c) == 0)
                 return;
         if (light_header(light) == NULL) {
                 if (active && !is_asking(p, LIGHT_ANCHOR))
-                        (void)ask(c, p, &anchor);
+                        (void)contact_ask(c, p, &anchor);
                 return;
         }
         if (light_state(light, contact_wall(c)) != LIGHT_FOLLOWING)

@@ -18,6 +18,7 @@ struct question {
         bool rival;          /* TIP: a header at our height is to be shown */
         bool changed_read;   /* WATCH: the indices of what changed were read */
         bool ahead;          /* WATCH: asked before its TIP was answered */
+        bool history;        /* ANCHOR, PATH: for the history of all headers */
         bool dead;           /* WATCH: its tip did not come: nothing in it can verify */
         uint64_t changed_left;
         uint64_t taken;      /* states that verified */
@@ -38,6 +39,8 @@ struct station_peer {
         bool shunned;
         bool watched;       /* what changed was told for the tip of now */
         bool no_manifest;
+        bool no_history;
+        bool go_on;         /* a part of the history was proven: once it is stored, the next is asked for */
         bool no_path, no_watch; /* it has none for the tip of now */
         uint8_t number;
         struct question *q[LLP_CONTACT_ASKS_MAX];
@@ -52,6 +55,8 @@ struct llp_contact {
         struct lx_buf partial;
         struct lx_pubkey partial_by; /* who gave its last bytes */
         bool partial_mixed;          /* several did */
+        struct lx_pubkey history_by; /* who gave what of the history is pending */
+        bool history_mixed;          /* several did */
         struct lx_hash manifest_root; /* of a manifest that is not whole yet */
         struct lx_buf manifest;
         struct lx_buf pending; /* a tip that waits for a set */
@@ -80,6 +85,17 @@ void contact_ask_rival(struct llp_contact *c, struct station_peer *p);
 
 /* contact_take.c: a part of an answer to its first question. */
 enum lx_err contact_take_part(struct llp_contact *c, struct station_peer *p, const struct light_part *part);
+
+/* contact_history.c: all headers. What is worth asking, a part of the answer, its end, a refusal. */
+void contact_ask_history(struct llp_contact *c, struct station_peer *p);
+void contact_take_history(struct llp_contact *c, struct station_peer *p, struct question *q, bool last);
+void contact_end_history(struct llp_contact *c, struct station_peer *p, struct question *q);
+bool contact_wants_history(const struct llp_contact *c);
+/* contact_ask.c: send a question; NULL: there is no room. */
+struct question *contact_ask(struct llp_contact *c, struct station_peer *p, const struct light_ask *what);
+/* contact_take.c: an error of what it gave names it. */
+void contact_accuse_error(struct llp_contact *c, struct station_peer *p, const char *what, enum lx_err err,
+    const struct lx_why *why);
 
 /* What came of a manifest stays when the contact is lost. */
 void contact_keep_part(struct llp_contact *c, const struct question *q);

@@ -7,8 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static void
-accuse_error(struct llp_contact *c, struct station_peer *p, const char *what, enum lx_err err, const struct lx_why *why)
+void
+contact_accuse_error(struct llp_contact *c, struct station_peer *p, const char *what, enum lx_err err,
+    const struct lx_why *why)
 {
         bool forged = err == LX_ERR_PROOF || err == LX_ERR_SIGNATURE || err == LX_ERR_UNTRUSTED;
         char reason[160];
@@ -66,13 +67,13 @@ try_tip(struct llp_contact *c, struct station_peer *p, const uint8_t *bytes, siz
                 uint64_t wanted = p->middle != 0 ? p->middle : p->claimed;
 
                 if (wanted <= known + 1)
-                        accuse_error(c, p, "header", err, &why);
+                        contact_accuse_error(c, p, "header", err, &why);
                 else
                         p->middle = known + (wanted - known) / 2;
         } else if (err == LX_ERR_EXPIRED || (err == LX_ERR_UNTRUSTED)) {
                 settle(c, p); /* nobody's fault: the state says what to do */
         } else {
-                accuse_error(c, p, "header", err, &why);
+                contact_accuse_error(c, p, "header", err, &why);
         }
 }
 
@@ -96,7 +97,7 @@ take_rival(struct llp_contact *c, struct station_peer *p, const struct question 
         } else if (err == LX_ERR_ABSENT) {
                 contact_accuse(c, p, LIGHT_FORKS, "its header at the trusted height is another one, of an unknown set");
         } else {
-                accuse_error(c, p, "a rival header", err, &why);
+                contact_accuse_error(c, p, "a rival header", err, &why);
         }
 }
 
@@ -124,7 +125,7 @@ take_set(struct llp_contact *c, struct station_peer *p, const uint8_t *bytes, si
         }
         c->partial_mixed = false;
         if (err != LX_OK) {
-                accuse_error(c, p, "validator set", err, &why);
+                contact_accuse_error(c, p, "validator set", err, &why);
                 return;
         }
         if (c->pending.len > 0) {
@@ -161,7 +162,7 @@ take_manifest(struct llp_contact *c, struct station_peer *p, struct question *q)
         err = light_take_manifest(c->options.light, &root, c->manifest.p, c->manifest.len, &why);
         lx_buf_reset(&c->manifest);
         if (err != LX_OK)
-                accuse_error(c, p, "manifest", err, &why);
+                contact_accuse_error(c, p, "manifest", err, &why);
 }
 
 /* What came of a manifest before the contact was lost stays: it goes on there. */
@@ -246,7 +247,7 @@ take_watched(struct llp_contact *c, struct station_peer *p, struct question *q, 
         if (err == LX_ERR_TRUNCATED && !last)
                 err = LX_OK;
         if (err != LX_OK) {
-                accuse_error(c, p, "watched state", err, &why);
+                contact_accuse_error(c, p, "watched state", err, &why);
         } else if (last && q->got.len > 0) {
                 contact_accuse(c, p, LIGHT_GARBAGE, "an answer that ends within a state");
         } else if (last && q->taken == 0 && q->ask.want_count > 0) {
@@ -292,6 +293,10 @@ refused_tip(struct llp_contact *c, struct station_peer *p, const struct question
 static void
 refused(struct llp_contact *c, struct station_peer *p, const struct question *q, enum light_no no)
 {
+        if (q->history) {
+                p->no_history = true;
+                return;
+        }
         switch (q->ask.type) {
         case LIGHT_TIP:
                 refused_tip(c, p, q, no);
@@ -323,6 +328,7 @@ refused(struct llp_contact *c, struct station_peer *p, const struct question *q,
                 return;
         case LIGHT_LIST:
         case LIGHT_HISTORY:
+                p->no_history |= q->ask.type == LIGHT_HISTORY && no != LIGHT_NO_BUSY;
                 return;
         }
 }
@@ -348,6 +354,10 @@ take_answer(struct llp_contact *c, struct station_peer *p, struct question *q)
         struct lx_why why = {{0}};
         enum lx_err err;
 
+        if (q->history) {
+                contact_end_history(c, p, q);
+                return;
+        }
         switch (q->ask.type) {
         case LIGHT_TIP:
                 if (q->rival)
@@ -358,13 +368,13 @@ take_answer(struct llp_contact *c, struct station_peer *p, struct question *q)
         case LIGHT_ANCHOR:
                 err = light_take_anchor(c->options.light, q->got.p, q->got.len, &why);
                 if (err != LX_OK)
-                        accuse_error(c, p, "trusted header", err, &why);
+                        contact_accuse_error(c, p, "trusted header", err, &why);
                 return;
         case LIGHT_PATH:
                 err = q->ask.tip == light_height(c->options.light)
                     ? light_take_path(c->options.light, q->ask.height, q->got.p, q->got.len, &why) : LX_OK;
                 if (err != LX_OK)
-                        accuse_error(c, p, "history", err, &why);
+                        contact_accuse_error(c, p, "history", err, &why);
                 return;
         case LIGHT_LIST:
                 take_list(c, p, q);
@@ -425,8 +435,11 @@ contact_take_part(struct llp_contact *c, struct station_peer *p, const struct li
         }
         if (part->end != 2)
                 lx_buf_append(&q->got, part->bytes.p, part->bytes.len);
-        if (part->end != 2 && q->ask.type == LIGHT_WATCH && !q->ahead) {
-                take_watched(c, p, q, last);
+        if (part->end != 2 && ((q->ask.type == LIGHT_WATCH && !q->ahead) || q->ask.type == LIGHT_HISTORY)) {
+                if (q->ask.type == LIGHT_WATCH)
+                        take_watched(c, p, q, last);
+                else
+                        contact_take_history(c, p, q, last);
                 if (p->shunned)
                         return LX_OK;
         }

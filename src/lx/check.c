@@ -218,20 +218,24 @@ check_older(struct lx *lx, struct lx_check *check, const struct lx_hash *hash, u
         struct merkle_path *path = lx_alloc(sizeof(*path));
         struct lx_hash leaf;
         uint64_t size = 0;
+        bool kept;
         json_t *o = NULL, *tip = NULL;
         enum lx_err err = rpcclient_call(lx->client, "chain.ancestor",
             json_pack("{s:I}", "height", (json_int_t)height), &o, &lx->why);
 
-        if (err == LX_OK) {
-                size = lx_num(o, "size");
-                err = size >= check->trust.height && lx_check_path(json_object_get(o, "path"), path)
-                    ? LX_OK : lx_check_wrong(lx, "the node is behind the header that you trust");
-        }
+        size = lx_num(o, "size");
+        if (err == LX_OK && (size <= height || !lx_check_path(json_object_get(o, "path"), path)))
+                err = lx_check_wrong(lx, "the node does not prove the old header");
         if (err == LX_OK)
                 err = rpcclient_call(lx->client, "chain.header",
                     json_pack("{s:I}", "height", (json_int_t)size), &tip, &lx->why);
+        kept = size < check->trust.height && json_is_true(json_object_get(tip, "light"));
+        if (err == LX_OK && ((size < check->trust.height && !kept) || lx_str(tip, "cert")[0] == '\0'))
+                err = lx_check_wrong(lx, "the node is behind the header that you trust");
         if (err == LX_OK)
-                err = lx_check_head(lx, check, tip, size);
+                err = lx_check_head(lx, check, tip, kept ? LX_CHECK_NOW : size);
+        if (err == LX_OK && check->head.height != size)
+                err = lx_check_wrong(lx, "the node shows another header than the one that proves the old one");
         merkle_log_leaf(ops(), hash->b, LX_HASH_LEN, &leaf);
         if (err == LX_OK && merkle_log_verify(ops(), &leaf, height, size, path->hash, path->count,
             &check->head.history_root) != LX_OK)
@@ -274,9 +278,10 @@ lx_check_head(struct lx *lx, struct lx_check *check, const json_t *proof, uint64
         else if (err == LX_OK && is == check->trust.height && is > 0)
                 err = lx_hash_eq(&hash, &check->trust.header)
                     ? LX_OK : lx_check_wrong(lx, "the node's header differs from the trusted one: a fork, or a lie");
-        else if (err == LX_OK && is > check->trust.height)
+        else if (err == LX_OK && is > check->trust.height && cert.len > 0)
                 err = check_newer(lx, check, &hash, &cert, &set);
-        else if (err == LX_OK && height != LX_CHECK_NOW && is < check->trust.height)
+        else if (err == LX_OK && height != LX_CHECK_NOW && (is < check->trust.height ||
+                     (is > check->trust.height && cert.len == 0)))
                 err = check_older(lx, check, &hash, is);
         else if (err == LX_OK && is > 0 && json_is_true(json_object_get(proof, "light")))
                 err = check_kept(lx, check, &cert, &set);

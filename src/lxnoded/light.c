@@ -10,6 +10,7 @@
 #include "crypto/hash.h"
 #include "ledger/genesis_json.h"
 #include "ledger/journal.h"
+#include "light/history.h"
 #include "light/pass.h"
 #include "light/store.h"
 #include "light/watch.h"
@@ -41,6 +42,7 @@ struct light_node {
         int lock; /* -1: none */
         struct light *light;
         struct light_store store;
+        struct light_history *history;
         struct llp_contact *contact;
         struct broadcast *broadcast; /* NULL: not listened to */
         struct peers *peers; /* NULL: no contact is open */
@@ -158,6 +160,8 @@ settle(struct light_node *node)
         if (light_watch_targets(node->light))
                 log_info(LLP, "a name points to something new, which is watched now", "watched=%zu",
                     light_item_count(node->light));
+        if (node->result == LX_OK)
+                node->result = light_history_sync(node->history, node->light, &why);
         if (node->result == LX_OK)
                 node->result = light_store_sync(&node->store, node->light, &why);
         if (node->result != LX_OK && !node->daemon.stopping) {
@@ -505,6 +509,8 @@ open_light(struct light_node *node, const struct light_options *options, struct 
                 err = take_lock(node, why);
         if (err == LX_OK)
                 err = light_store_open(&node->store, &node->storage, node->light, why);
+        if (err == LX_OK)
+                err = light_history_open(&node->storage, node->light, &node->history, why);
         if (err == LX_OK && node->conf.trust != NULL)
                 err = read_trust(node->conf.trust, &height, &hash, why);
         if (err == LX_OK && node->conf.trust != NULL)
@@ -526,9 +532,11 @@ open_contact(struct light_node *node)
         struct llp_contact_options options = {
             .light = node->light, .net = &node->net, .wall_ms = wall_ms, .arg = node};
 
+        options.history = node->conf.history ? node->history : NULL;
         node->net = (struct llp_net){net_send, net_room, net_punish, node};
         node->contact = llp_contact_new(&options);
         node->rpc_light.light = node->light;
+        node->rpc_light.history = node->history;
         node->rpc_light.contact = node->contact;
         node->rpc_light.genesis = lx_buf_span(&node->genesis);
         node->rpc_light.network = node->network;
@@ -601,6 +609,7 @@ light_node_close(struct light_node *node)
         lx_pool_drain(node->pool);
         daemon_close_rpc(&node->daemon);
         llp_contact_free(node->contact);
+        light_history_free(node->history);
         light_free(node->light);
         if (node->has_storage)
                 ledger_storage_dir_close(&node->storage);

@@ -78,6 +78,8 @@ static const struct option_row ROWS[] = {
         "also its manifest and revocations. May be given again."},
     {"contact", OPTION_TEXT, false, AT(contact), "FILE", NULL,
         "Light: when stations are seen: lines \"BEGIN END [BYTES]\", times as 2026-11-25T10:00:00Z (default: always)."},
+    {"history", OPTION_FLAG, false, AT(history), NULL, NULL,
+        "Light: keep all headers from height 0 up, too, 35 to 70 bytes each; they come after everything else."},
     {"broadcast-listen", OPTION_TEXT, false, AT(broadcast_listen), "ADDRESS:PORT", NULL,
         "Light: take passes that lx chain broadcast sends here by UDP (a multicast group is joined; without PORT any, "
         "which is logged)."},

@@ -39,6 +39,7 @@ struct node_conf {
         char *trust;
         char *watch;   /* lines */
         char *contact;
+        bool history;
         char *broadcast_listen;
         uint64_t prune;      /* heights to keep; 0: all */
         uint64_t db_cache;   /* MiB */

@@ -82,6 +82,7 @@ light_status(struct rpc_call *call)
         }
         rpc_set(call, "watched", rpc_number(light_item_count(light)));
         rpc_set(call, "never_proven", rpc_number(stats.never));
+        rpc_set(call, "history", rpc_number(light_history_count(options->light->history)));
         rpc_set(call, "stations", rpc_number(stats.up));
         rpc_set(call, "listening", listening);
         rpc_set(call, "datadir", json_string(options->datadir));
@@ -126,15 +127,75 @@ set_head(struct rpc_call *call, uint64_t height, json_t *out)
         return LX_OK;
 }
 
+/* One of the history that is not kept with a certificate; chain.ancestor proves it. */
+static enum lx_err
+set_old_header(struct rpc_call *call, uint64_t height)
+{
+        struct ledger_header header;
+        struct lx_hash hash;
+        uint8_t bytes[LEDGER_HEADER_LEN];
+        enum lx_err err = light_history_get(call->rpc->options.light->history, height, &header, &hash, &call->why);
+
+        if (err == LX_ERR_ABSENT)
+                lx_why_set(&call->why, "this light node has no header %llu: with --history it keeps all of them, and "
+                    "has those below %llu so far", (unsigned long long)height,
+                    (unsigned long long)light_history_count(call->rpc->options.light->history));
+        if (err != LX_OK)
+                return err;
+        ledger_header_encode(&header, bytes);
+        rpc_set(call, "header", lx_json_hex(bytes, sizeof(bytes)));
+        rpc_set(call, "cert", json_string(""));
+        rpc_set(call, "valset", json_string(""));
+        rpc_set(call, "light", json_true());
+        rpc_set(call, "height", rpc_number(height));
+        rpc_set(call, "hash", lx_json_hash(&hash));
+        rpc_set(call, "time", rpc_time(header.time_ms));
+        return LX_OK;
+}
+
+/* The proof that an old header is in the history of one that is kept. */
+static enum lx_err
+light_chain_ancestor(struct rpc_call *call)
+{
+        struct light_history *history = call->rpc->options.light->history;
+        struct merkle_path *path = lx_alloc(sizeof(*path));
+        uint64_t height = rpc_u64(call, "height"), size = 0;
+        struct ledger_header header;
+        struct lx_hash hash;
+        enum lx_err err = light_history_path(history, light_of(call), height, path, &size, &call->why);
+
+        if (err == LX_OK)
+                err = light_history_get(history, height, &header, &hash, &call->why);
+        if (err == LX_ERR_ABSENT)
+                lx_why_set(&call->why, "this light node cannot prove header %llu: it is not in the history that it has "
+                    "(--history), or needs a contact", (unsigned long long)height);
+        if (err == LX_OK) {
+                rpc_set(call, "height", rpc_number(height));
+                rpc_set(call, "hash", lx_json_hash(&hash));
+                rpc_set(call, "index", rpc_number(height));
+                rpc_set(call, "size", rpc_number(size));
+                rpc_set(call, "path", rpc_path(path));
+        }
+        lx_free(path);
+        return err;
+}
+
 static enum lx_err
 light_chain_header(struct rpc_call *call)
 {
         uint64_t height = rpc_has(call, "height") ? rpc_u64(call, "height") : light_height(light_of(call));
-        enum lx_err err = set_head(call, height, call->result);
         struct ledger_header header;
         struct lx_span cert, set;
         struct lx_hash hash;
+        enum lx_err err;
 
+        if (rpc_has(call, "hash")) {
+                lx_why_set(&call->why, "a light node finds headers by height alone");
+                return LX_ERR_RANGE;
+        }
+        if (!light_get_head(light_of(call), height, &header, &cert, &set))
+                return set_old_header(call, height);
+        err = set_head(call, height, call->result);
         if (err != LX_OK || !light_get_head(light_of(call), height, &header, &cert, &set))
                 return err;
         ledger_header_hash(ops(), &header, &hash);
@@ -462,6 +523,9 @@ light_contact_next(struct rpc_call *call)
                 json_array_append_new(missing, json_string("the manifest of a release"));
         if (stats.wants_path)
                 json_array_append_new(missing, json_string("the proof that the history goes on"));
+        if (stats.history_missing > 0)
+                json_array_append_new(missing, json_sprintf("%llu headers of the history",
+                    (unsigned long long)stats.history_missing));
         rpc_set(call, "stations", rpc_number(stats.up));
         rpc_set(call, "bytes_in", rpc_number(stats.bytes_in));
         rpc_set(call, "bytes_out", rpc_number(stats.bytes_out));
@@ -481,6 +545,8 @@ static const struct rpc_row ROWS[] = {
     {"chain.genesis", light_genesis, "", "chain_id document bytes", "The genesis document."},
     {"chain.header", light_chain_header, "height:u64? hash:hash?", "height hash time header cert valset",
         "The newest header, or one that is kept."},
+    {"chain.ancestor", light_chain_ancestor, "height:u64", "height hash index size path",
+        "The proof that a header is in the history of one that is kept."},
     {"register.get", light_register_get, "address:hash prove:bool?",
         "address type standard owner created modified pending data fields height age",
         "A register that is watched, as of the height it was proven at."},

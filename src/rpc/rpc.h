@@ -9,6 +9,7 @@
 
 #include "io/http.h"
 #include "ledger/engine.h"
+#include "light/history.h"
 #include "light/schedule.h"
 #include "llp/contact.h"
 #include "llp/core.h"
@@ -36,6 +37,7 @@ struct rpc_backup {
 /* What a light node answers from. */
 struct rpc_light {
         struct light *light;
+        struct light_history *history;
         struct llp_contact *contact;
         struct light_schedule schedule; /* no windows: always */
         bool always;

@@ -46,6 +46,7 @@ owner name claim beacon --target "$address" >/dev/null || fail "no name"
 port=$("$build/lx" --datadir "$dir" --json peer list | field listen); port=${port##*:}
 id=$("$build/lx" --datadir "$dir" --json peer list | field id)
 trusted=$("$build/lx" --datadir "$dir" --json chain header 1 | field hash)
+second=$("$build/lx" --datadir "$dir" --json chain header 2 | field hash)
 [ -n "$address" ] && [ -n "$port" ] && [ -n "$id" ] && [ -n "$trusted" ] || fail "no facts: $address $port $id $trusted"
 
 # Bad options are told with what to do.
@@ -63,10 +64,11 @@ owner --json binary publish --release flight "$work/bin" >"$work/published" || f
 release=$(field release <"$work/published")
 publisher=$(field publisher <"$work/published")
 
-start_light --trust "1:$trusted" --watch "$address" --watch beacon --watch "$release" --peer "$id@127.0.0.1:$port"
+start_light --history --trust "1:$trusted" --watch "$address" --watch beacon --watch "$release" --peer "$id@127.0.0.1:$port"
 until_light on_light register get "$address"
 on_light register get "$address" | grep -q "as of     height" || fail "no age is shown"
 until_light on_light name resolve beacon
+until_light sh -c "'$build/lx' --datadir '$light' contact next | grep -q 'missing    nothing'"
 # A change comes with the next contact.
 kill_light
 owner register write "$address" --data "second" >/dev/null
@@ -123,6 +125,12 @@ cp "$work/bin/good" "$work/bin/changed"
 printf x | dd of="$work/bin/changed" bs=1 seek=5000 conv=notrunc 2>/dev/null
 got=0; on_light --verify binary verify "$work/bin" >"$work/out" 2>&1 || got=$?
 [ "$got" = 1 ] && grep -q "1 good, 0 bad, 1 unknown, 1 revoked" "$work/out" || fail "binary verify: $got $(cat "$work/out")"
+# Old headers, proven by the newest one that it keeps; what it has not is not guessed.
+on_light --verify chain header 2 >"$work/out" || fail "no old header: $(cat "$work/out")"
+[ "$(on_light --json --verify chain header 2 | field hash)" = "$second" ] || fail "another header 2"
+on_light --verify --json chain header 0 >"$work/out" || fail "no header 0: $(cat "$work/out")"
+got=0; on_light chain header 999999 >"$work/out" 2>&1 || got=$?
+[ "$got" != 0 ] && grep -q "has no header 999999" "$work/out" || fail "header 999999: $got $(cat "$work/out")"
 got=0; on_light register get "$other" >"$work/out" 2>&1 || got=$?
 [ "$got" = 4 ] && grep -q "not watched" "$work/out" || fail "it guessed: $got $(cat "$work/out")"
 # Another trusted header of a height it has: refused.

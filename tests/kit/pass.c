@@ -95,6 +95,14 @@ line_take(struct pass *pass, struct pass_line *line, struct llp_peer *to)
         }
 }
 
+static void
+store(struct pass *pass, struct lx_why *why)
+{
+        enum lx_err err = pass->history != NULL ? light_history_sync(pass->history, pass->light, why) : LX_OK;
+
+        pass->stored = err == LX_OK ? light_store_sync(&pass->store, pass->light, why) : err;
+}
+
 /* ---- nets ---------------------------------------------------------------------------------------- */
 
 static bool
@@ -176,7 +184,7 @@ near_message(void *arg, unsigned type, const uint8_t *bytes, size_t len, uint64_
         enum lx_err err = llp_contact_receive(pass->contact, pass->handle, type, bytes, len, now_ms);
         struct lx_why why = {{0}};
 
-        pass->stored = light_store_sync(&pass->store, pass->light, &why);
+        store(pass, &why);
         return err;
 }
 
@@ -237,7 +245,7 @@ end_contact(struct pass *pass)
                 return;
         llp_contact_down(pass->contact, pass->handle, pass->now_ms);
         llp_station_peer_down(pass->with->station, pass->handle);
-        pass->stored = light_store_sync(&pass->store, pass->light, &why);
+        store(pass, &why);
         llp_peer_free(pass->near);
         llp_peer_free(pass->far);
         pass->near = pass->far = NULL;
@@ -324,7 +332,7 @@ step(struct pass *pass)
         llp_station_writable(pass->with->station);
         while (kit_ledger_run(pass->with->kit))
                 ;
-        pass->stored = light_store_sync(&pass->store, pass->light, &why);
+        store(pass, &why);
         flush(pass, pass->near, &pass->up);
         flush(pass, pass->far, &pass->down);
         if (llp_peer_state(pass->near) == LLP_PEER_CLOSED || llp_peer_state(pass->far) == LLP_PEER_CLOSED ||
@@ -380,6 +388,9 @@ open_light(struct pass *pass)
         pass->light = light_new(&pass->options);
         lx_assert(light_store_open(&pass->store, ledger_memdisk_storage(pass->disk), pass->light, &why) == LX_OK);
         options.light = pass->light;
+        if (pass->wants_history)
+                lx_assert(light_history_open(ledger_memdisk_storage(pass->disk), pass->light, &pass->history, &why) == LX_OK);
+        options.history = pass->history;
         pass->contact = llp_contact_new(&options);
 }
 
@@ -406,7 +417,17 @@ close_light(struct pass *pass)
 {
         end_contact(pass);
         llp_contact_free(pass->contact);
+        light_history_free(pass->history);
+        pass->history = NULL;
         light_free(pass->light);
+}
+
+void
+pass_keep_history(struct pass *pass)
+{
+        close_light(pass);
+        pass->wants_history = true;
+        open_light(pass);
 }
 
 void
@@ -450,7 +471,7 @@ pass_is_done(struct pass *pass)
         llp_contact_get_stats(pass->contact, &stats);
         return pass->with != NULL && light_header(pass->light) != NULL &&
                light_height(pass->light) == kit_ledger_tip(pass->with->kit, NULL) && stats.never == 0 &&
-               stats.stale == 0 && !stats.wants_path && stats.done;
+               stats.stale == 0 && !stats.wants_path && stats.history_missing == 0 && stats.done;
 }
 
 void

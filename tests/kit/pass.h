@@ -54,6 +54,8 @@ struct pass {
         size_t station_count;
         struct light_options options;
         struct light *light;
+        struct light_history *history; /* NULL: not asked for */
+        bool wants_history;            /* from the next opening on */
         struct llp_contact *contact;
         struct llp_net net;
         struct ledger_memdisk *disk;
@@ -89,6 +91,8 @@ bool pass_run(struct pass *pass, uint64_t ms);
 bool pass_until(struct pass *pass, bool (*is)(struct pass *pass), uint64_t ms);
 /** The link is cut: what is under way is lost. */
 void pass_cut(struct pass *pass);
+/** All headers are asked for from now on. */
+void pass_keep_history(struct pass *pass);
 /** The light node loses power and starts again; what was not synced is kept, lost or torn as @choice says. */
 void pass_power_cut(struct pass *pass, uint64_t choice);
 /** Whether the light node has the tip of the station it is in contact with, and all is proven. */

@@ -565,6 +565,208 @@ START_TEST(a_fork_is_evidence_with_names)
 }
 END_TEST
 
+/* ---- all headers --------------------------------------------------------------------------------- */
+
+/* Every header is the ledger's, and provably in the history of one that is kept. */
+static void
+check_history(struct chain *c)
+{
+        struct ledger_view *view = ledger_view_new(c->kit.ledger);
+        struct merkle_path *path = lx_alloc(sizeof(*path));
+        uint64_t count = light_history_count(pass.history);
+
+        for (uint64_t h = 0; h < count; h += h + 5 < count && h % 1024 > 2 && h % 1024 < 1020 ? 37 : 1) {
+                struct ledger_header must, is, kept;
+                struct lx_hash hash, leaf;
+                struct lx_span cert, set;
+                struct lx_why why = {{0}};
+                uint8_t a[LEDGER_HEADER_LEN], b[LEDGER_HEADER_LEN];
+                uint64_t size = 0;
+
+                ck_assert_int_eq(ledger_get_header(view, h, &must), LX_OK);
+                ck_assert_msg(light_history_get(pass.history, h, &is, &hash, &why) == LX_OK, "%s", why.text);
+                ledger_header_encode(&must, a);
+                ledger_header_encode(&is, b);
+                ck_assert_mem_eq(a, b, sizeof(a));
+                if (h >= light_history(pass.light)->count) { /* the power went before its proof was stored */
+                        ck_assert_int_eq(
+                            light_history_path(pass.history, pass.light, h, path, &size, &why), LX_ERR_ABSENT);
+                        continue;
+                }
+                ck_assert_int_eq(light_history_path(pass.history, pass.light, h, path, &size, &why), LX_OK);
+                ck_assert(light_get_head(pass.light, size, &kept, &cert, &set));
+                merkle_log_leaf(&lx_crypto_ops()->hash, hash.b, LX_HASH_LEN, &leaf);
+                ck_assert_msg(merkle_log_verify(&lx_crypto_ops()->hash, &leaf, h, size, path->hash, path->count,
+                    &kept.history_root) == LX_OK, "header %llu of %llu, proven at %llu", (unsigned long long)h,
+                    (unsigned long long)count, (unsigned long long)size);
+        }
+        lx_free(path);
+        ledger_view_unref(view);
+}
+
+/* Cut at any byte, power lost: what was proven stays, and is not fetched again. */
+START_TEST(all_headers)
+{
+        struct chain c;
+        struct pass_station *s;
+        struct llp_contact_stats stats;
+        uint64_t state = 21, fetched = 0, stored = 0;
+        bool done = false;
+
+        chain_begin(&c, 2);
+        for (int i = 0; i < 2100; i++)
+                kit_ledger_add_block(&c.kit, NULL, 0, 4);
+        s = begin(&c, 21, 3, 2);
+        pass.rate_bps = 100000;
+        pass.loss_percent = 2;
+        pass_keep_history(&pass);
+        for (int contact = 0; !done && contact < 300; contact++) {
+                if (contact % 4 == 3)
+                        chain_grow(&c, 1, 0);
+                pass_connect(&pass, s);
+                done = pass_until(&pass, pass_is_done, 2000 + unit_random(&state) % 6000);
+                ck_assert_int_eq(pass.stored, LX_OK);
+                ck_assert_uint_ge(light_history_count(pass.history), stored);
+                stored = light_history_count(pass.history);
+                llp_contact_get_stats(pass.contact, &stats);
+                fetched += stats.bytes_in;
+                if (!done && contact % 3 == 0)
+                        pass_power_cut(&pass, unit_random(&state));
+                else if (!done)
+                        pass_cut(&pass);
+                ck_assert_uint_eq(light_history_count(pass.history), stored);
+                if (contact == 2 || contact == 9)
+                        check_history(&c);
+                fetched = stats.bytes_in;
+        }
+        ck_assert(done);
+        ck_assert_uint_gt(fetched, 0);
+        ck_assert_int_eq(verdict_of(s), LIGHT_HONEST);
+        ck_assert_uint_eq(light_history_count(pass.history), light_height(pass.light));
+        check_history(&c);
+        /* It goes on: with one more header, and behind a tip that has moved. */
+        pass_power_cut(&pass, 7);
+        ck_assert_uint_eq(light_history_count(pass.history), light_height(pass.light));
+        check_history(&c);
+        chain_grow(&c, 30, 0);
+        pass_connect(&pass, s);
+        ck_assert(pass_until(&pass, pass_is_done, 60000));
+        check_history(&c);
+        pass_clear(&pass);
+        chain_end(&c);
+}
+END_TEST
+
+static uint64_t acknowledged;
+
+static void
+note_acknowledged(struct pass *p, void *arg)
+{
+        check_truth(p, arg);
+        if (p->stored == LX_OK && p->history != NULL)
+                acknowledged = light_history_count(p->history);
+}
+
+/* The power goes at the n-th write, for every n: what was stored is there, whole, and it goes on. */
+START_TEST(a_history_and_power_cuts)
+{
+        struct chain c;
+
+        chain_begin(&c, 1);
+        for (int i = 0; i < 1030; i++)
+                kit_ledger_add_block(&c.kit, NULL, 0, 4);
+        for (uint64_t n = 1; n <= 36; n += 2) {
+                struct pass_station *s = begin(&c, n, 2, 1);
+                uint64_t before;
+
+                pass.rate_bps = 1000000;
+                pass_keep_history(&pass);
+                pass.watch = note_acknowledged;
+                acknowledged = 0;
+                ledger_memdisk_fail(pass.disk, n);
+                pass_connect(&pass, s);
+                (void)pass_until(&pass, pass_is_done, 20000);
+                before = acknowledged;
+                pass_power_cut(&pass, n * 0x9e3779b97f4a7c15ull);
+                ck_assert_uint_ge(light_history_count(pass.history), before);
+                check_history(&c);
+                if (light_header(pass.light) != NULL || light_height(pass.light) > 0) {
+                        pass_connect(&pass, s);
+                        ck_assert(pass_until(&pass, pass_is_done, 60000));
+                        ck_assert_uint_eq(light_history_count(pass.history), light_height(pass.light));
+                        ck_assert_uint_eq(light_history(pass.light)->count, light_height(pass.light));
+                        check_history(&c);
+                }
+                pass_clear(&pass);
+        }
+        chain_end(&c);
+}
+END_TEST
+
+/* A byte of the file that is not what it was: named, where and what to do; torn behind the mark: cut off. */
+START_TEST(a_damaged_history)
+{
+        struct chain c;
+        struct pass_station *s;
+        struct ledger_header header;
+        struct light_history *h = NULL;
+        struct lx_hash hash;
+        struct lx_why why = {{0}};
+
+        chain_begin(&c, 1);
+        for (int i = 0; i < 300; i++)
+                kit_ledger_add_block(&c.kit, NULL, 0, 4);
+        s = begin(&c, 3, 2, 1);
+        pass.rate_bps = 1000000;
+        pass_keep_history(&pass);
+        pass_connect(&pass, s);
+        ck_assert(pass_until(&pass, pass_is_done, 60000));
+        pass_cut(&pass);
+        ck_assert(ledger_memdisk_damage(pass.disk, "history", 2000));
+        ck_assert_int_eq(light_history_get(pass.history, 20, &header, &hash, &why), LX_ERR_CORRUPT);
+        ck_assert_ptr_nonnull(strstr(why.text, "damaged at byte 40"));
+        why = (struct lx_why){{0}};
+        ck_assert_int_eq(
+            light_history_open(ledger_memdisk_storage(pass.disk), pass.light, &h, &why), LX_ERR_CORRUPT);
+        ck_assert(ledger_memdisk_damage(pass.disk, "history", 2000));
+        ck_assert(ledger_memdisk_damage(pass.disk, "history", 10));
+        ck_assert_int_eq(
+            light_history_open(ledger_memdisk_storage(pass.disk), pass.light, &h, &why), LX_ERR_EXISTS);
+        pass_clear(&pass);
+        chain_end(&c);
+}
+END_TEST
+
+/* What is flipped in the history is never stored, and an honest station then gives it. */
+START_TEST(a_forged_history)
+{
+        struct chain c;
+        uint64_t state = 5;
+
+        chain_begin(&c, 1);
+        for (int i = 0; i < 60; i++)
+                kit_ledger_add_block(&c.kit, NULL, 0, 4);
+        for (int round = 0; round < 30; round++) {
+                struct pass_station *s = begin(&c, 100, 2, 1);
+                uint64_t which[2] = {6 + unit_random(&state) % 4, unit_random(&state)};
+
+                pass.rate_bps = 1000000;
+                pass_keep_history(&pass);
+                s->meddle = flip;
+                s->arg = which;
+                pass_connect(&pass, s);
+                (void)pass_until(&pass, pass_is_done, 60000);
+                check_history(&c);
+                pass_connect(&pass, pass_add(&pass, &c.kit));
+                ck_assert(pass_until(&pass, pass_is_done, 60000));
+                ck_assert_uint_eq(light_history_count(pass.history), light_height(pass.light));
+                check_history(&c);
+                pass_clear(&pass);
+        }
+        chain_end(&c);
+}
+END_TEST
+
 /* ---- releases ------------------------------------------------------------------------------------ */
 
 static void
@@ -641,7 +843,8 @@ main(void)
 {
         const TTest *const cases[] = {one_contact_of_one_register, what_changed_comes_first, sets_that_change,
             cut_at_random_times, a_budget_is_kept, every_flipped_bit_is_noticed, who_withholds_is_named,
-            silence_and_garbage, a_fork_is_evidence_with_names, a_release_with_its_manifest, NULL};
+            silence_and_garbage, a_fork_is_evidence_with_names, a_release_with_its_manifest, all_headers,
+            a_forged_history, a_history_and_power_cuts, a_damaged_history, NULL};
 
         if (lx_crypto_init() != LX_OK)
                 return 1;
