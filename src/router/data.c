@@ -55,11 +55,18 @@ choose_rloc(const struct mapping *m, uint32_t flow)
 }
 
 static enum router_verdict
-route_sealed(struct router *r, struct mapping *m, struct router_route *out)
+route_sealed(struct router *r, struct mapping *m, const struct router_packet *packet, struct router_route *out)
 {
         struct peer *p = &r->peer[m->peer];
-        struct router_session *s = peer_session(r, p);
+        const struct announced *ours =
+            r->options.identity_count > 1 ? announce_covers(r, m->eid.iid, &packet->source) : NULL;
+        struct router_session *s;
 
+        if (ours != NULL && (p = peer_as(r, p, ours->identity)) == NULL) {
+                COUNT(r, drop_no_mapping);
+                return ROUTER_DROP;
+        }
+        s = peer_session(r, p);
         if (s == NULL) {
                 if (!p->shaking)
                         peer_shake(r, p);
@@ -179,7 +186,7 @@ find(struct router *r, uint32_t iid, const uint8_t *bytes, size_t len, bool chec
                 out->wait = &m->queue;
                 return ROUTER_WAIT;
         case MAPPING_SEALED:
-                verdict = route_sealed(r, m, out);
+                verdict = route_sealed(r, m, &packet, out);
                 return verdict == ROUTER_SEND ? fit(r, bytes, &packet, out) : verdict;
         case MAPPING_PLAIN:
                 verdict = route_plain(r, m, &packet, out);

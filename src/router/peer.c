@@ -148,26 +148,17 @@ best_rloc(const struct peer *p)
         return best;
 }
 
-void
-peer_learn(struct router *r, struct peer *p, const struct router_signed *claim,
-    const struct router_owner *owner)
+/* Its RLOCs are now these. */
+static void
+use_paths(struct router *r, struct peer *p, const struct path *rloc, uint8_t count)
 {
-        bool had = p->rloc_count > 0, same;
-        struct path rloc[PATHS_MAX];
-        uint8_t count = resolve_paths(&claim->record, rloc);
+        bool had = p->rloc_count > 0, same = had && count == p->rloc_count;
 
-        if (had && claim->sequence <= p->sequence && router_addr_eq(&p->eid.addr, &owner->host))
-                return;
-        p->eid = router_eid_host(claim->record.eid.iid, &owner->host);
-        p->key = owner->key;
-        p->sequence = claim->sequence;
-        same = had && count == p->rloc_count;
         for (unsigned i = 0; i < count; i++) {
                 same &= router_addr_eq(&rloc[i].addr, &p->rloc[i].addr) && rloc[i].port == p->rloc[i].port;
                 p->rloc[i] = rloc[i];
         }
         p->rloc_count = count;
-        p->has_source_ok = false;
         if (count == 0 || same) /* renewed only: its path stays, through whatever it goes */
                 return;
         /* a path that works is kept when the record still names it */
@@ -180,6 +171,37 @@ peer_learn(struct router *r, struct peer *p, const struct router_signed *claim,
                 use_rloc(p, best_rloc(p));
         else
                 p->rloc_now = p->data.addr.family == VIA ? p->rloc_count : 0;
+}
+
+void
+peer_learn(struct router *r, struct peer *p, const struct router_signed *claim,
+    const struct router_owner *owner)
+{
+        struct path rloc[PATHS_MAX];
+
+        if (p->rloc_count > 0 && claim->sequence <= p->sequence && router_addr_eq(&p->eid.addr, &owner->host))
+                return;
+        p->eid = router_eid_host(claim->record.eid.iid, &owner->host);
+        p->key = owner->key;
+        p->sequence = claim->sequence;
+        p->has_source_ok = false;
+        use_paths(r, p, rloc, resolve_paths(&claim->record, rloc));
+}
+
+struct peer *
+peer_as(struct router *r, struct peer *p, uint8_t identity)
+{
+        struct peer *own = p->identity == identity ? p : peer_for(r, identity, p->seal);
+
+        if (own == NULL || (own->rloc_count > 0 && own->sequence >= p->sequence &&
+                               router_addr_eq(&own->eid.addr, &p->eid.addr)))
+                return own;
+        own->eid = p->eid;
+        own->key = p->key;
+        own->sequence = p->sequence;
+        own->has_source_ok = false;
+        use_paths(r, own, p->rloc, p->rloc_count);
+        return own;
 }
 
 /* ---- session table ------------------------------------------------------------------------------- */

@@ -271,6 +271,8 @@ bool server_recheck(struct router *r);
 struct peer *peer_for(struct router *r, uint8_t identity, const uint8_t seal[32]);
 void peer_learn(struct router *r, struct peer *p, const struct router_signed *claim,
     const struct router_owner *owner);
+/** The same node as @p, as our @identity talks to it: a source of that EID leaves by its key. NULL: no room. */
+struct peer *peer_as(struct router *r, struct peer *p, uint8_t identity);
 void peer_shake(struct router *r, struct peer *p);
 void peer_request(struct router *r, const struct router_at *from, size_t len,
     const struct router_map_request *request);
