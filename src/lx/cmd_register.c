@@ -15,15 +15,14 @@
 
 #define HISTORY_MAX 1000 /* heights shown */
 
-static int
-bad_address(struct lx *lx, const char *s)
+int
+lx_bad_address(struct lx *lx, const char *s)
 {
         return lx_fail(lx, LX_EXIT_USAGE, "\"%.70s\" is no address (64 hex digits)", s);
 }
 
-/* Hand in the operations, tell the address of what the first one made (type 0: nothing). */
-static int
-finish(struct lx *lx, struct lx_ops *ops, enum sigchain_type type, const struct lx_hash *known, const char *did)
+int
+lx_finish(struct lx *lx, struct lx_ops *ops, unsigned type, const struct lx_hash *known, const char *did)
 {
         struct lx_receipt receipt;
         struct lx_hash genesis, address = {{0}};
@@ -38,7 +37,7 @@ finish(struct lx *lx, struct lx_ops *ops, enum sigchain_type type, const struct 
                 address = *known;
         else
                 sigchain_address_created(
-                    &lx_crypto_ops()->hash, type, &genesis, receipt.sequence, 0, &address);
+                    &lx_crypto_ops()->hash, (enum sigchain_type)type, &genesis, receipt.sequence, 0, &address);
         if (lx->json)
                 lx_print_json(json_pack("{s:s,s:I}", "address", lx_hex_of(&address, hex), "height",
                     (json_int_t)receipt.height));
@@ -102,7 +101,7 @@ cmd_register_create(struct lx *lx)
                 ops = lx_alloc(sizeof(*ops));
                 body.u.create.data = lx_buf_span(&data);
                 lx_ops_add(ops, &body);
-                status = finish(lx, ops, body.u.create.type, NULL, "register created");
+                status = lx_finish(lx, ops, body.u.create.type, NULL, "register created");
         }
         lx_buf_clear(&data);
         return status;
@@ -198,7 +197,7 @@ ask_address(struct lx *lx, const char *arg)
         if (lx_parse_hash(arg, &q.address))
                 q.params = json_pack("{s:s}", "address", arg);
         else
-                (void)bad_address(lx, arg);
+                (void)lx_bad_address(lx, arg);
         return q;
 }
 
@@ -226,9 +225,8 @@ cmd_register_prove(struct lx *lx)
         return q.params != NULL ? get_register(lx, &q) : LX_EXIT_USAGE;
 }
 
-/* The owner that a list is about: --owner, else whoever is logged in; false: all. */
-static int
-owner_option(struct lx *lx, bool mine, json_t *params)
+int
+lx_owner_option(struct lx *lx, bool mine, json_t *params)
 {
         const char *owner = lx_option(lx, "owner");
         struct lx_hash genesis;
@@ -291,9 +289,8 @@ show_item(struct lx *lx, json_t *item, const char *show)
                     ? lx_str(item, show) : lx_str(json_object_get(item, "fields"), show));
 }
 
-/* All pages of a list method; one line or one JSON object each. */
-static int
-show_list(struct lx *lx, const char *method, const char *list_name, json_t *params, const char *show)
+int
+lx_show_list(struct lx *lx, const char *method, const char *list_name, json_t *params, const char *show)
 {
         struct lx_check check = {0};
         bool more = true;
@@ -324,12 +321,12 @@ int
 cmd_register_list(struct lx *lx)
 {
         json_t *params = json_pack("{s:i}", "limit", 1000);
-        int status = owner_option(lx, true, params);
+        int status = lx_owner_option(lx, true, params);
 
         if (lx_option(lx, "standard") != NULL)
                 json_object_set_new(params, "standard", json_string(lx_option(lx, "standard")));
         if (status == LX_EXIT_TRUE)
-                return show_list(lx, "register.list", "registers", params, "standard");
+                return lx_show_list(lx, "register.list", "registers", params, "standard");
         json_decref(params);
         return status;
 }
@@ -343,13 +340,13 @@ cmd_register_write(struct lx *lx)
         int status;
 
         if (!lx_parse_hash(lx->args[0], &body.u.write.address))
-                return bad_address(lx, lx->args[0]);
+                return lx_bad_address(lx, lx->args[0]);
         status = take_data(lx, &data);
         if (status == LX_EXIT_TRUE) {
                 ops = lx_alloc(sizeof(*ops));
                 body.u.write.data = lx_buf_span(&data);
                 lx_ops_add(ops, &body);
-                status = finish(lx, ops, 0, &body.u.write.address, "register written");
+                status = lx_finish(lx, ops, 0, &body.u.write.address, "register written");
         }
         lx_buf_clear(&data);
         return status;
@@ -365,14 +362,14 @@ cmd_register_append(struct lx *lx)
         int status;
 
         body->type = SIGCHAIN_OP_APPEND;
-        status = lx_parse_hash(lx->args[0], &address) ? take_data(lx, &data) : bad_address(lx, lx->args[0]);
+        status = lx_parse_hash(lx->args[0], &address) ? take_data(lx, &data) : lx_bad_address(lx, lx->args[0]);
         if (status == LX_EXIT_TRUE) {
                 ops = lx_alloc(sizeof(*ops));
                 body->u.append.address = address;
                 body->u.append.count = 1;
                 body->u.append.entry[0] = lx_buf_span(&data);
                 lx_ops_add(ops, body);
-                status = finish(lx, ops, 0, &address, "entry appended");
+                status = lx_finish(lx, ops, 0, &address, "entry appended");
         }
         lx_buf_clear(&data);
         lx_free(body);
@@ -387,13 +384,13 @@ cmd_register_transfer(struct lx *lx)
         int status;
 
         if (!lx_parse_hash(lx->args[0], &body.u.transfer.address))
-                return bad_address(lx, lx->args[0]);
+                return lx_bad_address(lx, lx->args[0]);
         status = lx_resolve_profile(lx, lx->args[1], &body.u.transfer.to);
         if (status != LX_EXIT_TRUE)
                 return status;
         ops = lx_alloc(sizeof(*ops));
         lx_ops_add(ops, &body);
-        return finish(lx, ops, 0, &body.u.transfer.address, "offered");
+        return lx_finish(lx, ops, 0, &body.u.transfer.address, "offered");
 }
 
 int
@@ -403,10 +400,10 @@ cmd_register_claim(struct lx *lx)
         struct lx_ops *ops;
 
         if (!lx_parse_hash(lx->args[0], &body.u.claim.address))
-                return bad_address(lx, lx->args[0]);
+                return lx_bad_address(lx, lx->args[0]);
         ops = lx_alloc(sizeof(*ops));
         lx_ops_add(ops, &body);
-        return finish(lx, ops, 0, &body.u.claim.address, "claimed");
+        return lx_finish(lx, ops, 0, &body.u.claim.address, "claimed");
 }
 
 /* The heights at which the register changed, proven; NULL: *out_status says why not. */
@@ -439,7 +436,7 @@ cmd_register_history(struct lx *lx)
         size_t i;
 
         if (!lx_parse_hash(lx->args[0], &address))
-                return bad_address(lx, lx->args[0]);
+                return lx_bad_address(lx, lx->args[0]);
         if (lx->verify)
                 o = prove_history(lx, &address, &status);
         else
@@ -478,7 +475,7 @@ cmd_name_claim(struct lx *lx)
         if (!sigchain_name_is_valid(LX_SPAN(name, strlen(name))))
                 return bad_name(lx, name);
         if (target != NULL && !lx_parse_hash(target, &to))
-                return bad_address(lx, target);
+                return lx_bad_address(lx, target);
         o = lx_alloc(sizeof(*o));
         ops = lx_alloc(sizeof(*ops));
         lx_field_text(o, "name", SIGCHAIN_FIXED, name);
@@ -486,7 +483,7 @@ cmd_name_claim(struct lx *lx)
         lx_ops_create(ops, SIGCHAIN_NAME, o);
         lx_free(o);
         sigchain_address(&lx_crypto_ops()->hash, SIGCHAIN_NAME, name, strlen(name), &address);
-        return finish(lx, ops, SIGCHAIN_NAME, &address, "name claimed");
+        return lx_finish(lx, ops, SIGCHAIN_NAME, &address, "name claimed");
 }
 
 int
@@ -506,10 +503,10 @@ int
 cmd_name_list(struct lx *lx)
 {
         json_t *params = json_pack("{s:i}", "limit", 1000);
-        int status = owner_option(lx, false, params);
+        int status = lx_owner_option(lx, false, params);
 
         if (status == LX_EXIT_TRUE)
-                return show_list(lx, "name.list", "names", params, "name");
+                return lx_show_list(lx, "name.list", "names", params, "name");
         json_decref(params);
         return status;
 }
@@ -534,7 +531,7 @@ cmd_token_create(struct lx *lx)
         lx_field_u64(o, "balance", SIGCHAIN_SYSTEM, supply);
         lx_ops_create(ops, SIGCHAIN_TOKEN, o);
         lx_free(o);
-        return finish(lx, ops, SIGCHAIN_TOKEN, NULL, "token created");
+        return lx_finish(lx, ops, SIGCHAIN_TOKEN, NULL, "token created");
 }
 
 int
@@ -545,15 +542,15 @@ cmd_token_send(struct lx *lx)
         struct lx_ops *ops;
 
         if (!lx_parse_hash(lx->args[0], &body.u.debit.from))
-                return bad_address(lx, lx->args[0]);
+                return lx_bad_address(lx, lx->args[0]);
         if (!lx_parse_hash(lx->args[1], &body.u.debit.to))
-                return bad_address(lx, lx->args[1]);
+                return lx_bad_address(lx, lx->args[1]);
         if (!lx_parse_number(lx->args[2], &body.u.debit.amount) ||
             (expiry != NULL && !lx_parse_number(expiry, &body.u.debit.expiry)))
                 return lx_fail(lx, LX_EXIT_USAGE, "AMOUNT and --expiry are numbers, in the smallest unit");
         ops = lx_alloc(sizeof(*ops));
         lx_ops_add(ops, &body);
-        return finish(lx, ops, 0, &body.u.debit.to, "sent to");
+        return lx_finish(lx, ops, 0, &body.u.debit.to, "sent to");
 }
 
 int
@@ -566,7 +563,7 @@ cmd_token_receive(struct lx *lx)
         size_t i;
 
         if (!lx_parse_hash(lx->args[0], &body.u.credit.account))
-                return bad_address(lx, lx->args[0]);
+                return lx_bad_address(lx, lx->args[0]);
         if (!lx_call(lx, "token.debits", json_pack("{s:s}", "account", lx->args[0]), &o, &status))
                 return status;
         ops = lx_alloc(sizeof(*ops));
@@ -577,7 +574,7 @@ cmd_token_receive(struct lx *lx)
         }
         json_decref(o);
         if (ops->count > 0)
-                return finish(lx, ops, 0, &body.u.credit.account, "credited");
+                return lx_finish(lx, ops, 0, &body.u.credit.account, "credited");
         lx_free(ops);
         if (lx->json)
                 lx_print_json(json_pack("{s:s,s:i}", "account", lx->args[0], "credited", 0));
@@ -598,14 +595,14 @@ cmd_token_balance(struct lx *lx)
 
         if (token != NULL) {
                 if (!lx_parse_hash(token, &address))
-                        return bad_address(lx, token);
+                        return lx_bad_address(lx, token);
                 o = lx_alloc(sizeof(*o));
                 ops = lx_alloc(sizeof(*ops));
                 lx_field_hash(o, "token", SIGCHAIN_ADDRESS, SIGCHAIN_FIXED, &address);
                 lx_field_u64(o, "balance", SIGCHAIN_SYSTEM, 0);
                 lx_ops_create(ops, SIGCHAIN_ACCOUNT, o);
                 lx_free(o);
-                return finish(lx, ops, SIGCHAIN_ACCOUNT, NULL, "account opened");
+                return lx_finish(lx, ops, SIGCHAIN_ACCOUNT, NULL, "account opened");
         }
         if (lx->arg_count == 1) {
                 struct question q = ask_address(lx, lx->args[0]);
@@ -613,75 +610,9 @@ cmd_token_balance(struct lx *lx)
                 return q.params != NULL ? get_register(lx, &q) : LX_EXIT_USAGE;
         }
         params = json_pack("{s:i,s:s}", "limit", 1000, "standard", "account");
-        status = owner_option(lx, true, params);
+        status = lx_owner_option(lx, true, params);
         if (status == LX_EXIT_TRUE)
-                return show_list(lx, "register.list", "registers", params, "balance");
-        json_decref(params);
-        return status;
-}
-
-/* ---- prefixes ---------------------------------------------------------------------------------- */
-
-int
-cmd_prefix_claim(struct lx *lx)
-{
-        return cmd_register_claim(lx);
-}
-
-/* A prefix of one's own is made, and offered in the same transaction. */
-int
-cmd_prefix_delegate(struct lx *lx)
-{
-        static const struct lx_hash none = {{0}};
-        const char *instance = lx_option(lx, "instance");
-        struct sigchain_op_body offer = {.type = SIGCHAIN_OP_TRANSFER};
-        struct sigchain_object *o;
-        struct lx_ops *ops;
-        char text[64], *slash;
-        uint8_t addr[16] = {0}, key[32];
-        struct lx_writer wr = lx_writer_init(key, sizeof(key));
-        uint64_t iid = 0, bits = 0;
-        unsigned family;
-        int status;
-
-        (void)snprintf(text, sizeof(text), "%s", lx->args[0]);
-        slash = strchr(text, '/');
-        if (slash != NULL)
-                *slash = '\0';
-        family = strchr(text, ':') != NULL ? 6 : 4;
-        if (slash == NULL || !lx_parse_number(slash + 1, &bits) || bits > (family == 6 ? 128 : 32) ||
-            inet_pton(family == 6 ? AF_INET6 : AF_INET, text, addr) != 1 ||
-            (instance != NULL && !lx_parse_number(instance, &iid)))
-                return lx_fail(lx, LX_EXIT_USAGE, "\"%.60s\" is no prefix (ADDRESS/BITS)", lx->args[0]);
-        status = lx_resolve_profile(lx, lx->args[1], &offer.u.transfer.to);
-        if (status != LX_EXIT_TRUE)
-                return status;
-        o = lx_alloc(sizeof(*o));
-        ops = lx_alloc(sizeof(*ops));
-        lx_field_u64(o, "instance", SIGCHAIN_FIXED, iid);
-        lx_field_u64(o, "family", SIGCHAIN_FIXED, family);
-        lx_field_bytes(o, "prefix", SIGCHAIN_FIXED, LX_SPAN(addr, 16));
-        lx_field_u64(o, "bits", SIGCHAIN_FIXED, bits);
-        lx_field_hash(o, "eid", SIGCHAIN_ADDRESS, SIGCHAIN_MUTABLE, &none);
-        lx_ops_create(ops, SIGCHAIN_PREFIX, o);
-        lx_free(o);
-        lx_write_u32(&wr, (uint32_t)iid);
-        lx_write_u8(&wr, (uint8_t)family);
-        lx_write_bytes(&wr, addr, 16);
-        lx_write_u8(&wr, (uint8_t)bits);
-        sigchain_address(&lx_crypto_ops()->hash, SIGCHAIN_PREFIX, key, wr.len, &offer.u.transfer.address);
-        lx_ops_add(ops, &offer);
-        return finish(lx, ops, 0, &offer.u.transfer.address, "prefix made and offered");
-}
-
-int
-cmd_prefix_list(struct lx *lx)
-{
-        json_t *params = json_pack("{s:i,s:s}", "limit", 1000, "standard", "prefix");
-        int status = owner_option(lx, false, params);
-
-        if (status == LX_EXIT_TRUE)
-                return show_list(lx, "register.list", "registers", params, "prefix");
+                return lx_show_list(lx, "register.list", "registers", params, "balance");
         json_decref(params);
         return status;
 }

@@ -112,6 +112,20 @@ void lx_progress_add(struct lx_progress *p, uint64_t bytes);
 /** Wipe the bar. */
 void lx_progress_end(struct lx_progress *p);
 
+/* What commands about registers share (cmd_register.c). */
+struct lx_ops;
+/** Says that @s is no address; LX_EXIT_USAGE. */
+int lx_bad_address(struct lx *lx, const char *s);
+/**
+ * Hand in the operations and free them; then tell what was done with the register @known, or with the one of @type
+ * that the first operation made.
+ */
+int lx_finish(struct lx *lx, struct lx_ops *ops, unsigned type, const struct lx_hash *known, const char *did);
+/** The owner that a list is about, into @params: --owner, else, if @mine, who is logged in. */
+int lx_owner_option(struct lx *lx, bool mine, json_t *params);
+/** All pages of a list method; one line or one JSON object each. Takes @params over. */
+int lx_show_list(struct lx *lx, const char *method, const char *list_name, json_t *params, const char *show);
+
 /* The commands. */
 int cmd_top(struct lx *lx);
 int cmd_guard_status(struct lx *lx);
@@ -167,6 +181,7 @@ int cmd_token_balance(struct lx *lx);
 int cmd_prefix_claim(struct lx *lx);
 int cmd_prefix_delegate(struct lx *lx);
 int cmd_prefix_list(struct lx *lx);
+int cmd_prefix_revoke(struct lx *lx);
 int cmd_peer_list(struct lx *lx);
 int cmd_peer_add(struct lx *lx);
 int cmd_peer_ban(struct lx *lx);
@@ -182,6 +197,7 @@ int cmd_eid_show(struct lx *lx);
 int cmd_eid_serve(struct lx *lx);
 int cmd_eid_bind(struct lx *lx);
 int cmd_eid_revoke(struct lx *lx);
+int cmd_eid_rekey(struct lx *lx);
 int cmd_node_propose(struct lx *lx);
 int cmd_node_sign(struct lx *lx);
 int cmd_node_submit(struct lx *lx);

@@ -54,8 +54,9 @@ static const struct option_row ROWS[] = {
         "The TUN device that inner packets come from and go to; \"none\": only serve mappings."},
     {"router-rloc", OPTION_TEXT, false, AT(router_rloc), "ADDRESS,...", NULL,
         "Be reached at these addresses (default: those of this machine, followed as they change)."},
-    {"router-eid", OPTION_TEXT, false, AT(router_eid), "FILE,...", NULL,
-        "Speak for the EIDs of these key files (lx eid create FILE) and the prefixes bound to them."},
+    {"router-eid", OPTION_TEXT, false, AT(router_eid), "[EID=]FILE,...", NULL,
+        "Speak for the EIDs of these key files (lx eid create FILE) and the prefixes bound to them; EID=FILE: for an "
+        "EID that was given the key of the file later (lx eid rekey)."},
     {"router-plain-from", OPTION_TEXT, false, AT(router_plain_from), "PREFIX,...", NULL,
         "Take and send plain LISP from and to RLOCs in these prefixes, for EIDs that allow it."},
     {"router-site", OPTION_TEXT, false, AT(router_site), "FILE", NULL,

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ITEM_MAX 512               /* bytes of a part of a list: an address and a path */
 #define COUNTER_STEP (1ull << 20) /* handshakes that one start may make */
 
 static const struct lx_hash_ops *
@@ -30,7 +31,7 @@ ops(void)
 
 /* The parts of a comma-separated list, one after the other into @item. */
 static bool
-next_item(const char **list, char item[128])
+next_item(const char **list, char item[ITEM_MAX])
 {
         size_t len;
 
@@ -39,15 +40,19 @@ next_item(const char **list, char item[128])
         if (*list == NULL || **list == '\0')
                 return false;
         len = strcspn(*list, ", ");
-        (void)snprintf(item, 128, "%.*s", len < 127 ? (int)len : 127, *list);
+        (void)snprintf(item, ITEM_MAX, "%.*s", len < ITEM_MAX ? (int)len : ITEM_MAX - 1, *list);
         *list += len;
         return true;
 }
 
+/* "FILE": the EID that follows from its key, or "EID=FILE": one that was given the key of the file later. */
 static enum lx_err
-read_identity(struct overlay *o, const char *path, struct router_options *out, struct lx_why *why)
+read_identity(struct overlay *o, const char *item, struct router_options *out, struct lx_why *why)
 {
         struct router_identity *id = &out->identity[out->identity_count];
+        const char *equals = strchr(item, '='), *path = item;
+        char text[ROUTER_TEXT_MAX];
+        bool named = false;
         struct keys_file key = {0};
         struct lx_hash seal;
         enum lx_err err;
@@ -56,12 +61,18 @@ read_identity(struct overlay *o, const char *path, struct router_options *out, s
                 lx_why_set(why, "router-eid: at most %d EIDs", ROUTER_IDENTITIES_MAX);
                 return LX_ERR_USAGE;
         }
+        if (equals != NULL && (size_t)(equals - item) < sizeof(text)) {
+                (void)snprintf(text, sizeof(text), "%.*s", (int)(equals - item), item);
+                named = router_addr_parse(text, &id->eid) && id->eid.family == 6;
+                path = named ? equals + 1 : item;
+        }
         err = keys_file_load(path, &key, why);
         if (err != LX_OK)
                 return err;
         id->eid.family = 6;
-        sigchain_eid_derive(ops(), ledger_genesis(o->ledger)->eid_prefix, ledger_chain_id(o->ledger), 0,
-            &key.public, id->eid.b);
+        if (!named)
+                sigchain_eid_derive(ops(), ledger_genesis(o->ledger)->eid_prefix, ledger_chain_id(o->ledger), 0,
+                    &key.public, id->eid.b);
         memcpy(id->sign, key.secret.p, sizeof(id->sign));
         lx_blake2b_keyed(&LX_TAG_KEY, key.secret.p, key.secret.len, "seal", 4, &seal);
         memcpy(id->seal, seal.b, sizeof(id->seal));
@@ -113,7 +124,7 @@ static enum lx_err
 read_rlocs(const struct node_conf *conf, struct router_options *out, struct lx_why *why)
 {
         const char *list = conf->router_rloc;
-        char item[128];
+        char item[ITEM_MAX];
 
         if (list == NULL)
                 out->rloc_count = own_addresses(conf->router_tun, out->rloc, ROUTER_LOCAL_RLOCS_MAX);
@@ -133,7 +144,7 @@ static enum lx_err
 read_plain(const struct node_conf *conf, struct router_options *out, struct lx_why *why)
 {
         const char *list = conf->router_plain_from;
-        char item[128];
+        char item[ITEM_MAX];
 
         while (next_item(&list, item)) {
                 if (out->plain_count == ROUTER_PLAIN_MAX ||
@@ -289,7 +300,7 @@ overlay_read_options(struct overlay *o, struct router_io_options *out, struct lx
         const struct node_conf *conf = o->conf;
         struct router_options *m = &out->router;
         const char *list = conf->router_eid;
-        char item[128];
+        char item[ITEM_MAX];
         enum lx_err err = LX_OK;
 
         *m = (struct router_options){.ledger = overlay_questions(o), .serve = true};

@@ -92,5 +92,11 @@ apply_check_new(struct apply *a, enum sigchain_type type, struct sigchain_object
 /** Enter prefix register @address, whose fields are @object, into its trie. */
 LX_MUST_CHECK enum lx_err apply_enter_prefix(
     struct apply *a, const struct sigchain_object *object, const struct lx_hash *address);
+/**
+ * Whether the signer owns the prefix that covers prefix register @reg, which is another chain's: it may take
+ * back what it delegated. Then @reg names no EID any more; its owner is left to the caller.
+ */
+LX_MUST_CHECK enum lx_err
+apply_take_back_prefix(struct apply *a, struct sigchain_register *reg, bool *out_taken);
 
 #endif

@@ -253,16 +253,26 @@ load_trie(struct apply *a, const uint8_t key[5], struct lx_hash *out_root)
         return err;
 }
 
+/* The longest prefix in the trie that covers @bits: whose register it is. Not found: there is none. */
+static enum lx_err
+find_covering(struct apply *a, const struct lx_hash *root, const struct merkle_bits *bits,
+    struct merkle_bits *out_bits, struct sigchain_register *out_reg, bool *out_found)
+{
+        const struct merkle_trie_nodes nodes = {apply_trie_node, apply_put_trie_node, a};
+        struct lx_hash address;
+        enum lx_err err = merkle_trie_match(&nodes, root, bits, out_bits, &address, out_found);
+
+        return err == LX_OK && *out_found ? apply_get_register(a, &address, out_reg) : err;
+}
+
 /* The longest prefix that covers it must be the signer's, and shorter. Genesis has no signer. */
 static enum lx_err
-check_parent(struct apply *a, const struct merkle_trie_nodes *nodes, const struct lx_hash *root,
-    const struct merkle_bits *bits)
+check_parent(struct apply *a, const struct lx_hash *root, const struct merkle_bits *bits)
 {
         struct sigchain_register parent;
         struct merkle_bits found_bits;
-        struct lx_hash address;
         bool found;
-        enum lx_err err = merkle_trie_match(nodes, root, bits, &found_bits, &address, &found);
+        enum lx_err err = find_covering(a, root, bits, &found_bits, &parent, &found);
 
         if (err != LX_OK)
                 return err;
@@ -271,13 +281,29 @@ check_parent(struct apply *a, const struct merkle_trie_nodes *nodes, const struc
                     "no prefix covers it: root prefixes come only from genesis");
         if (found_bits.len == bits->len)
                 return LX_ERR_CORRUPT; /* its register would have been found: rule taken */
-        err = apply_get_register(a, &address, &parent);
-        if (err == LX_OK && !lx_hash_eq(&parent.owner, &a->signer)) {
-                lx_why_set(
-                    a->why, "rule prefix-parent: the covering prefix belongs to another chain");
-                return LX_ERR_DENIED;
-        }
-        return err;
+        if (lx_hash_eq(&parent.owner, &a->signer))
+                return LX_OK;
+        lx_why_set(a->why, "rule prefix-parent: the covering prefix belongs to another chain");
+        return LX_ERR_DENIED;
+}
+
+static struct merkle_bits
+prefix_bits(const struct sigchain_object *object)
+{
+        struct merkle_bits bits = {.len = (uint8_t)get_u64(object, "bits")};
+
+        memcpy(bits.b, sigchain_object_find(object, "prefix")->bytes.p, sizeof(bits.b));
+        return bits;
+}
+
+static void
+trie_key(const struct sigchain_object *object, uint8_t key[5])
+{
+        uint64_t instance = get_u64(object, "instance");
+
+        for (unsigned i = 0; i < 4; i++)
+                key[i] = (uint8_t)(instance >> (24 - 8 * i));
+        key[4] = (uint8_t)get_u64(object, "family");
 }
 
 enum lx_err
@@ -285,22 +311,56 @@ apply_enter_prefix(
     struct apply *a, const struct sigchain_object *object, const struct lx_hash *address)
 {
         const struct merkle_trie_nodes nodes = {apply_trie_node, apply_put_trie_node, a};
-        const struct sigchain_field *prefix = sigchain_object_find(object, "prefix");
-        struct merkle_bits bits = {.len = (uint8_t)get_u64(object, "bits")};
-        uint64_t instance = get_u64(object, "instance");
-        uint8_t key[5] = {(uint8_t)(instance >> 24), (uint8_t)(instance >> 16),
-            (uint8_t)(instance >> 8), (uint8_t)instance, (uint8_t)get_u64(object, "family")};
+        struct merkle_bits bits = prefix_bits(object);
         struct lx_hash root;
-        enum lx_err err = load_trie(a, key, &root);
+        uint8_t key[5];
+        enum lx_err err;
 
-        memcpy(bits.b, prefix->bytes.p, sizeof(bits.b));
+        trie_key(object, key);
+        err = load_trie(a, key, &root);
         if (err == LX_OK && a->tx != NULL)
-                err = check_parent(a, &nodes, &root, &bits);
+                err = check_parent(a, &root, &bits);
         if (err == LX_OK)
                 err = merkle_trie_set(apply_ops(a), &nodes, &root, &bits, address, &root);
         if (err == LX_OK)
                 apply_put(a, SIGCHAIN_KIND_TRIE, key, sizeof(key), LX_SPAN(root.b, LX_HASH_LEN));
         return err;
+}
+
+enum lx_err
+apply_take_back_prefix(struct apply *a, struct sigchain_register *reg, bool *out_taken)
+{
+        struct sigchain_object *object = lx_arena_alloc(a->arena, sizeof(*object));
+        struct sigchain_register parent;
+        struct merkle_bits bits, found_bits;
+        struct lx_hash root, *none = lx_arena_alloc(a->arena, sizeof(*none));
+        bool found = false;
+        uint8_t key[5];
+        enum lx_err err;
+
+        *out_taken = false;
+        if (sigchain_object_decode(reg->data, object) != LX_OK)
+                return LX_ERR_CORRUPT;
+        bits = prefix_bits(object);
+        if (bits.len == 0 || lx_hash_eq(&reg->owner, &a->signer))
+                return LX_OK;
+        /* what covers it is found from a bit less of it, so that it is not found itself */
+        bits.len--;
+        bits.b[bits.len / 8] &= (uint8_t)(0xff00 >> bits.len % 8);
+        trie_key(object, key);
+        err = load_trie(a, key, &root);
+        if (err == LX_OK)
+                err = find_covering(a, &root, &bits, &found_bits, &parent, &found);
+        if (err != LX_OK || !found || !lx_hash_eq(&parent.owner, &a->signer))
+                return err;
+        *none = (struct lx_hash){{0}};
+        for (size_t i = 0; i < object->count; i++)
+                if (object->field[i].name.len == 3 &&
+                    memcmp(object->field[i].name.p, "eid", 3) == 0) /* public */
+                        object->field[i].bytes = LX_SPAN(none->b, LX_HASH_LEN);
+        reg->data = apply_encode_object(a, object);
+        *out_taken = true;
+        return LX_OK;
 }
 
 /* ---- revocation ------------------------------------------------------------------------------- */

@@ -374,10 +374,16 @@ apply_claim(struct apply *a, const struct sigchain_op_body *body)
 {
         struct sigchain_register reg;
         enum lx_err err = apply_get_register(a, &body->u.claim.address, &reg);
+        bool mine;
 
         if (err != LX_OK)
                 return err;
-        if (!lx_hash_eq(&reg.pending, &a->signer)) {
+        mine = lx_hash_eq(&reg.pending, &a->signer);
+        if (!mine && reg.type == SIGCHAIN_PREFIX)
+                err = apply_take_back_prefix(a, &reg, &mine);
+        if (err != LX_OK)
+                return err;
+        if (!mine) {
                 lx_why_set(a->why, "rule claim: the register is not offered to this chain");
                 return LX_ERR_DENIED;
         }

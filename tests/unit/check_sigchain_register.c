@@ -560,6 +560,87 @@ START_TEST(prefixes_come_from_their_parents)
 }
 END_TEST
 
+static void
+hand_on(struct actor *from, struct actor *to, const struct lx_hash *address)
+{
+        struct sigchain_op_body body = {.type = SIGCHAIN_OP_TRANSFER};
+        struct draft *d = draft_new(&w, from);
+
+        body.u.transfer.address = *address;
+        body.u.transfer.to = to->genesis;
+        draft_op(d, &body);
+        draft_accept(d);
+        body.type = SIGCHAIN_OP_CLAIM;
+        body.u.claim.address = *address;
+        d = draft_new(&w, to);
+        draft_op(d, &body);
+        draft_accept(d);
+}
+
+static struct draft *
+claiming(struct actor *who, const struct lx_hash *address)
+{
+        struct sigchain_op_body body = {.type = SIGCHAIN_OP_CLAIM};
+        struct draft *d = draft_new(&w, who);
+
+        body.u.claim.address = *address;
+        draft_op(d, &body);
+        return d;
+}
+
+static struct lx_hash
+prefix_address(const uint8_t net[16], uint8_t bits)
+{
+        uint8_t key[22] = {0, 0, 0, 7, 4};
+        struct lx_hash address;
+
+        memcpy(key + 5, net, 16);
+        key[21] = bits;
+        sigchain_address(world_ops(), SIGCHAIN_PREFIX, key, sizeof(key), &address);
+        return address;
+}
+
+/* Who delegated a prefix takes it back: whoever has it, however deep, one level after the other. */
+START_TEST(delegations_are_taken_back)
+{
+        static const uint8_t root[16] = {10}, in[16] = {10, 1}, deeper[16] = {10, 1, 2};
+        struct sigchain_object o, fields;
+        struct lx_hash outer, inner, eid;
+        struct sigchain_register reg;
+        struct actor c;
+
+        begin();
+        c = actor_born(&w, 3);
+        outer = prefix_address(in, 16);
+        inner = prefix_address(deeper, 24);
+        o = prefix(in, 4, 16);
+        (void)create(&a, SIGCHAIN_PREFIX, &o);
+        hand_on(&a, &b, &outer);
+        o = prefix(deeper, 4, 24);
+        o.field[4].bytes = LX_SPAN(outer.b, 32); /* bound to something */
+        (void)create(&b, SIGCHAIN_PREFIX, &o);
+        draft_refuse(claiming(&a, &inner), LX_ERR_DENIED, "claim"); /* the one above it is b's now */
+        draft_refuse(claiming(&b, &inner), LX_ERR_DENIED, "claim"); /* b's already */
+        hand_on(&b, &c, &inner);
+        draft_refuse(claiming(&a, &inner), LX_ERR_DENIED, "claim");
+        /* A root has nothing above it; who has a part takes nothing back from who has the whole. */
+        inner = prefix_address(root, 8);
+        draft_refuse(claiming(&b, &inner), LX_ERR_DENIED, "claim");
+        draft_refuse(claiming(&c, &outer), LX_ERR_DENIED, "claim");
+        inner = prefix_address(deeper, 24);
+        draft_accept(claiming(&a, &outer));
+        ck_assert(world_register(&w, &outer, &reg) && lx_hash_eq(&reg.owner, &a.genesis));
+        draft_refuse(claiming(&b, &inner), LX_ERR_DENIED, "claim"); /* not b's to take any more */
+        draft_accept(claiming(&a, &inner));
+        ck_assert(world_register(&w, &inner, &reg) && lx_hash_eq(&reg.owner, &a.genesis) &&
+            lx_hash_is_zero(&reg.pending));
+        ck_assert_int_eq(sigchain_object_decode(reg.data, &fields), LX_OK);
+        ck_assert(sigchain_object_get_hash(&fields, "eid", &eid) && lx_hash_is_zero(&eid));
+        ck_assert_uint_eq(fields.field[3].u64, 24);
+        end();
+}
+END_TEST
+
 /* Two prefixes in one transaction: the second stands on the first. */
 START_TEST(later_operations_see_earlier_ones)
 {
@@ -862,7 +943,7 @@ main(void)
             types_that_nobody_creates, standards_are_schemas, fixed_lengths_hold_when_written,
             names_are_names, names_belong_to_namespaces, tokens_and_accounts_start_right,
             nodes_start_without_roles, eids_come_from_their_first_key,
-            prefixes_come_from_their_parents, later_operations_see_earlier_ones,
+            prefixes_come_from_their_parents, delegations_are_taken_back, later_operations_see_earlier_ones,
             releases_name_stored_manifests, the_validators_write_the_index, revocations,
             append_registers_grow, registers_change_hands, damaged_registers_are_told, NULL};
 
