@@ -15,40 +15,6 @@
 #define ATTACH_MS 250
 #define ATTACH_MAX_MS 16000
 
-enum kind { KIND_CONTROL = 1, KIND_FRAME = 2, KIND_ATTACH = 3, KIND_ATTACHED = 4 };
-
-struct envelope {
-        uint8_t kind;
-        struct router_addr to, from; /* host EIDs */
-        const uint8_t *payload;
-        size_t len;
-};
-
-static void
-write_head(uint8_t kind, const struct router_addr *to, const struct router_addr *from, uint8_t out[RELAY_HEAD])
-{
-        struct lx_writer wr = lx_writer_init(out, RELAY_HEAD);
-
-        lx_write_u32(&wr, 0x0b000000);
-        lx_write_u32(&wr, kind);
-        lx_write_bytes(&wr, to->b, 16);
-        lx_write_bytes(&wr, from->b, 16);
-}
-
-static bool
-read_envelope(const uint8_t *bytes, size_t len, struct envelope *out)
-{
-        struct lx_reader rd = lx_reader_init(bytes, len);
-        uint32_t first = lx_read_u32(&rd), second = lx_read_u32(&rd);
-
-        *out = (struct envelope){.kind = (uint8_t)second, .to.family = 6, .from.family = 6};
-        lx_read_bytes(&rd, out->to.b, 16);
-        lx_read_bytes(&rd, out->from.b, 16);
-        out->payload = rd.p;
-        out->len = rd.left;
-        return rd.err == LX_OK && first == 0x0b000000 && second >> 8 == 0;
-}
-
 /* ---- sending ------------------------------------------------------------------------------------- */
 
 static struct router_at
@@ -63,14 +29,14 @@ write_for(const struct router *r, uint8_t kind, const struct router_at *via, uin
         struct router_addr peer = via->addr;
 
         peer.family = 6;
-        write_head(kind, &peer, &r->options.identity[(via->port >> 8) % ROUTER_IDENTITIES_MAX].eid, out);
+        router_envelope_write(kind, &peer, &r->options.identity[(via->port >> 8) % ROUTER_IDENTITIES_MAX].eid, out);
         return relay_of(r, via);
 }
 
 struct router_at
 relay_head(const struct router *r, const struct router_at *via, uint8_t out[RELAY_HEAD])
 {
-        return write_for(r, KIND_FRAME, via, out);
+        return write_for(r, ROUTER_ENVELOPE_FRAME, via, out);
 }
 
 static void
@@ -89,7 +55,7 @@ void
 relay_send(struct router *r, const struct router_at *to, const uint8_t *bytes, size_t len, uint8_t tos)
 {
         if (to->addr.family == VIA)
-                send_through(r, KIND_FRAME, to, bytes, len);
+                send_through(r, ROUTER_ENVELOPE_FRAME, to, bytes, len);
         else
                 r->options.send(r->options.arg, true, to, bytes, len, tos);
 }
@@ -100,7 +66,7 @@ router_send_control(struct router *r, const struct router_at *to, struct lx_writ
         if (lx_writer_end(wr) != LX_OK)
                 return;
         if (to->addr.family == VIA)
-                send_through(r, KIND_CONTROL, to, wr->p, wr->len);
+                send_through(r, ROUTER_ENVELOPE_CONTROL, to, wr->p, wr->len);
         else
                 r->options.send(r->options.arg, false, to, wr->p, wr->len, 0xc0);
 }
@@ -133,16 +99,16 @@ is_attached(const struct router *r, const struct registration *g)
 
 /* A site behind a NAT shows where its frames come from, with what its registration was answered with. */
 static void
-attach(struct router *r, const struct router_at *from, const struct envelope *e)
+attach(struct router *r, const struct router_at *from, const struct router_envelope *e)
 {
         struct router_eid host = router_eid_host(0, &e->from);
         struct registration *g = registered(r, &e->from);
         uint8_t want[16], out[RELAY_HEAD + 16];
         bool ok = false;
 
-        for (unsigned ago = 0; ago < 2 && e->len == sizeof(want); ago++) {
+        for (unsigned ago = 0; ago < 2 && e->payload.len == sizeof(want); ago++) {
                 relay_token(r, &host, ago, want);
-                ok |= lx_ct_equal(want, e->payload, sizeof(want));
+                ok |= lx_ct_equal(want, e->payload.p, sizeof(want));
         }
         if (g == NULL || !ok) {
                 COUNT(r, refused_relay);
@@ -150,13 +116,14 @@ attach(struct router *r, const struct router_at *from, const struct envelope *e)
         }
         g->data = *from;
         g->data_ms = r->now_ms;
-        write_head(KIND_ATTACHED, &e->from, &e->to, out);
-        memcpy(out + RELAY_HEAD, e->payload, 16);
+        router_envelope_write(ROUTER_ENVELOPE_ATTACHED, &e->from, &e->to, out);
+        memcpy(out + RELAY_HEAD, e->payload.p, 16);
         r->options.send(r->options.arg, true, from, out, sizeof(out), 0);
 }
 
 static void
-forward(struct router *r, const struct router_at *from, const struct envelope *e, const uint8_t *frame, size_t len)
+forward(struct router *r, const struct router_at *from, const struct router_envelope *e, const uint8_t *frame,
+    size_t len)
 {
         struct registration *to = registered(r, &e->to), *sender = registered(r, &e->from);
 
@@ -202,7 +169,7 @@ relay_attach(struct router *r, const struct router_eid *eid, struct announcement
         uint8_t out[RELAY_HEAD + 16];
         uint64_t wait = (uint64_t)ATTACH_MS << p->attach_tries;
 
-        write_head(KIND_ATTACH, &none, &eid->addr, out);
+        router_envelope_write(ROUTER_ENVELOPE_ATTACH, &none, &eid->addr, out);
         memcpy(out + RELAY_HEAD, p->token, 16);
         p->attach_ms = r->now_ms + (wait < ATTACH_MAX_MS ? wait : ATTACH_MAX_MS);
         p->attach_tries += p->attach_tries < 10;
@@ -267,22 +234,22 @@ relay_hint(struct router *r, const struct router_at *from, const struct router_r
 
 /* What a peer sends through a relay is a handshake or a sealed frame. */
 static void
-unwrap(struct router *r, const struct router_at *from, const struct envelope *e, uint8_t *payload)
+unwrap(struct router *r, const struct router_at *from, const struct router_envelope *e, uint8_t *payload)
 {
-        uint8_t identity, type = router_message_type(payload, e->len);
+        uint8_t identity, type = router_message_type(payload, e->payload.len);
         struct announcement *p = place_at(r, &e->to, &from->addr, &identity);
         struct router_at via;
 
-        if (p == NULL || !p->attached || from->port != ROUTER_PORT_DATA || e->len == 0) {
+        if (p == NULL || !p->attached || from->port != ROUTER_PORT_DATA || e->payload.len == 0) {
                 COUNT(r, refused_relay);
                 return;
         }
         via = make_via(r, identity, &from->addr, &e->from);
-        if (e->kind == KIND_FRAME && (payload[0] & 3) == 1)
-                router_data_input(r, r->now_ms, &via, payload, e->len, 0, -1);
-        else if (e->kind == KIND_CONTROL && ((type == ROUTER_MAP_REQUEST && (payload[0] & 2) != 0) ||
+        if (e->kind == ROUTER_ENVELOPE_FRAME && (payload[0] & 3) == 1)
+                router_data_input(r, r->now_ms, &via, payload, e->payload.len, 0, -1);
+        else if (e->kind == ROUTER_ENVELOPE_CONTROL && ((type == ROUTER_MAP_REQUEST && (payload[0] & 2) != 0) ||
                                                 (type == ROUTER_MAP_REPLY && (payload[0] & 8) != 0)))
-                router_control_input(r, r->now_ms, &via, payload, e->len);
+                router_control_input(r, r->now_ms, &via, payload, e->payload.len);
         else
                 COUNT(r, drop_malformed);
 }
@@ -290,31 +257,31 @@ unwrap(struct router *r, const struct router_at *from, const struct envelope *e,
 void
 relay_input(struct router *r, const struct router_at *from, uint8_t *frame, size_t len)
 {
-        struct envelope e;
+        struct router_envelope e;
         struct announcement *p;
         uint8_t identity;
 
-        if (from->addr.family == VIA || !read_envelope(frame, len, &e)) {
+        if (from->addr.family == VIA || !router_envelope_read(frame, len, &e)) {
                 COUNT(r, drop_malformed);
                 return;
         }
         p = place_at(r, &e.to, &from->addr, &identity);
         switch (e.kind) {
-        case KIND_CONTROL:
-        case KIND_FRAME:
+        case ROUTER_ENVELOPE_CONTROL:
+        case ROUTER_ENVELOPE_FRAME:
                 if (p == NULL && r->options.serve)
                         forward(r, from, &e, frame, len);
                 else
                         unwrap(r, from, &e, frame + RELAY_HEAD);
                 break;
-        case KIND_ATTACH:
+        case ROUTER_ENVELOPE_ATTACH:
                 if (r->options.serve)
                         attach(r, from, &e);
                 else
                         COUNT(r, refused_relay);
                 break;
-        case KIND_ATTACHED:
-                if (p != NULL && e.len == 16 && lx_ct_equal(p->token, e.payload, 16)) {
+        case ROUTER_ENVELOPE_ATTACHED:
+                if (p != NULL && e.payload.len == 16 && lx_ct_equal(p->token, e.payload.p, 16)) {
                         p->attached = true;
                         p->attach_due = false;
                 } else {

@@ -9,6 +9,7 @@
 #define LX_ROUTER_ROUTER_INT_H
 
 #include "base/map.h"
+#include "router/envelope.h"
 #include "router/noise.h"
 #include "router/packet.h"
 #include "router/router.h"
@@ -321,7 +322,7 @@ void announce_also(struct router *r, uint8_t identity, const struct router_at *a
 bool announce_hidden(const struct router *r, uint8_t identity);
 
 /* relay.c */
-#define RELAY_HEAD 40 /* bytes before what is relayed */
+#define RELAY_HEAD ROUTER_ENVELOPE_LEN /* bytes before what is relayed */
 /** A frame to @to, which may be a way through a relay. */
 void relay_send(struct router *r, const struct router_at *to, const uint8_t *bytes, size_t len, uint8_t tos);
 /** Write the head for a frame to @via into @out; where it goes. */

@@ -1,9 +1,10 @@
 /*
- * tests/fuzz/fuzz_router.c - LISP control messages, signed records, IP packets, DNS queries: what is accepted
+ * tests/fuzz/fuzz_router.c - LISP control messages, signed records, relays' envelopes, IP packets, DNS queries: what is accepted
  * encodes to bytes that decode and encode to themselves; an answer stays within its limit.
  */
 #include "config.h"
 #include "router/dns.h"
+#include "router/envelope.h"
 #include "router/packet.h"
 #include "router/record.h"
 #include "tests/unit/router_samples.h"
@@ -83,6 +84,21 @@ try_record(const uint8_t *data, size_t size)
                 abort();
 }
 
+/* What is read writes to the bytes it was read from. */
+static void
+try_envelope(const uint8_t *data, size_t size)
+{
+        uint8_t head[ROUTER_ENVELOPE_LEN];
+        struct router_envelope e;
+
+        if (!router_envelope_read(data, size, &e))
+                return;
+        router_envelope_write(e.kind, &e.to, &e.from, head);
+        if (size < sizeof(head) || memcmp(head, data, sizeof(head)) != 0 || e.payload.p != data + sizeof(head) ||
+            e.payload.len != size - sizeof(head))
+                abort();
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -92,6 +108,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         if (size > ROUTER_MESSAGE_MAX)
                 return 0;
+        try_envelope(data, size);
         try_dns(data, size);
         try_record(data, size);
         len = sample_again(data, size, once, sizeof(once));
