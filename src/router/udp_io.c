@@ -66,6 +66,8 @@ udp_open(uint16_t port, bool data, int *out_fd, struct lx_why *why)
                 (void)setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
                 (void)setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof(on));
                 (void)setsockopt(fd, SOL_UDP, UDP_GRO, &on, sizeof(on));
+                /* RFC 9300 5.3 lets others send without a checksum, over IPv6 too */
+                (void)setsockopt(fd, SOL_UDP, UDP_NO_CHECK6_RX, &on, sizeof(on));
         }
         (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &big, sizeof(big));
         (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &big, sizeof(big));
