@@ -62,6 +62,13 @@ static const struct option_row ROWS[] = {
     {"router-site", OPTION_TEXT, false, AT(router_site), "FILE", NULL,
         "Sites of other LISP implementations that register here: lines \"PREFIX KEY-ID sha256|sha1 KEY "
         "[random-nonces]\"."},
+    {"router-proxy", OPTION_TEXT, false, AT(router_proxy), "PREFIX=EID,...", NULL,
+        "Reach plain hosts in PREFIX, which are nobody's on the ledger, through the node of EID, and take from it what "
+        "they send."},
+    {"router-proxy-net", OPTION_TEXT, false, AT(router_proxy_net), "PREFIX,...", NULL,
+        "Be a proxy between plain hosts in these prefixes and the EIDs of router-proxy-for."},
+    {"router-proxy-for", OPTION_TEXT, false, AT(router_proxy_for), "PREFIX,...", NULL,
+        "EIDs that may use this node as a proxy to the hosts of router-proxy-net."},
     {"router-foreign", OPTION_TEXT, false, AT(router_foreign), "FILE", NULL,
         "Map-servers of other LISP implementations: lines \"register PREFIX ADDRESS KEY-ID sha256|sha1 KEY\" for "
         "prefixes of ours, \"resolve PREFIX ADDRESS\" for EIDs that are not on the ledger."},

@@ -32,6 +32,9 @@ struct node_conf {
         char *router_plain_from;
         char *router_site;
         char *router_foreign;
+        char *router_proxy;
+        char *router_proxy_net;
+        char *router_proxy_for;
         char *dns_listen;
         char *dns_forward;
         bool router;

@@ -158,6 +158,54 @@ read_plain(const struct node_conf *conf, struct router_options *out, struct lx_w
         return LX_OK;
 }
 
+/* A list of prefixes, at most ROUTER_PROXIES_MAX. */
+static enum lx_err
+read_prefixes(const char *option, const char *list, struct router_eid *out, size_t *count, struct lx_why *why)
+{
+        char item[ITEM_MAX];
+
+        while (next_item(&list, item)) {
+                if (*count == ROUTER_PROXIES_MAX || !router_eid_parse(item, &out[*count])) {
+                        lx_why_set(why, "%s: \"%.60s\" is no prefix, or there are more than %d", option, item,
+                            ROUTER_PROXIES_MAX);
+                        return LX_ERR_USAGE;
+                }
+                ++*count;
+        }
+        return LX_OK;
+}
+
+static enum lx_err
+read_proxies(const struct node_conf *conf, struct router_options *out, struct lx_why *why)
+{
+        const char *list = conf->router_proxy;
+        char item[ITEM_MAX];
+        enum lx_err err;
+
+        while (next_item(&list, item)) {
+                char *equals = strchr(item, '=');
+                struct router_proxy *p = &out->proxy[out->proxy_count];
+
+                if (equals != NULL)
+                        *equals = '\0';
+                if (equals == NULL || out->proxy_count == ROUTER_PROXIES_MAX || !router_eid_parse(item, &p->net) ||
+                    !router_addr_parse(equals + 1, &p->eid) || p->eid.family != 6) {
+                        lx_why_set(why, "router-proxy: \"%.60s\" is not PREFIX=EID, or there are more than %d", item,
+                            ROUTER_PROXIES_MAX);
+                        return LX_ERR_USAGE;
+                }
+                out->proxy_count++;
+        }
+        err = read_prefixes("router-proxy-net", conf->router_proxy_net, out->lent, &out->lent_count, why);
+        if (err == LX_OK)
+                err = read_prefixes("router-proxy-for", conf->router_proxy_for, out->client, &out->client_count, why);
+        if (err == LX_OK && (out->lent_count > 0) != (out->client_count > 0)) {
+                lx_why_set(why, "router-proxy-net and router-proxy-for belong together: which hosts, and for whom");
+                return LX_ERR_USAGE;
+        }
+        return err;
+}
+
 static const char BLANKS[] = " \t\n";
 
 /* "KEY-ID sha256|sha1 KEY", out of a line that is being read. */
@@ -310,6 +358,8 @@ overlay_read_options(struct overlay *o, struct router_io_options *out, struct lx
                 err = read_rlocs(conf, m, why);
         if (err == LX_OK)
                 err = read_plain(conf, m, why);
+        if (err == LX_OK)
+                err = read_proxies(conf, m, why);
         if (err == LX_OK)
                 err = read_lines(
                     conf->router_site, "\"PREFIX KEY-ID sha256|sha1 KEY [random-nonces]\"", read_site, m, why);

@@ -126,6 +126,8 @@ may_leave(struct router *r, uint32_t iid, const struct router_packet *packet)
                 return false;
         }
         if (announce_covers(r, iid, &packet->source) == NULL) {
+                if (proxy_lends(r, iid, &packet->source, &packet->dest))
+                        return true;
                 COUNT(r, drop_spoofed_source);
                 return false;
         }
@@ -165,6 +167,7 @@ static enum router_verdict
 find(struct router *r, uint32_t iid, const uint8_t *bytes, size_t len, bool check, struct router_route *out)
 {
         struct router_packet packet;
+        const struct router_addr *proxy;
         enum router_verdict verdict;
         struct mapping *m;
 
@@ -176,7 +179,12 @@ find(struct router *r, uint32_t iid, const uint8_t *bytes, size_t len, bool chec
         if (check && !may_leave(r, iid, &packet))
                 return ROUTER_DROP;
         out->tos = packet.tos;
+        r->pitr = r->options.lent_count > 0 && announce_covers(r, iid, &packet.source) == NULL;
         m = resolve_get(r, iid, &packet.dest);
+        if (m != NULL && m->kind == MAPPING_NEGATIVE && !r->pitr &&
+            (proxy = proxy_towards(r, iid, &packet.dest)) != NULL)
+                m = resolve_get(r, iid, proxy);
+        r->pitr = false;
         if (m == NULL) {
                 COUNT(r, drop_waiting_full);
                 return ROUTER_DROP;
@@ -309,14 +317,16 @@ data_deliver(struct router *r, const struct router_addr *claimed, uint8_t *packe
 {
         struct router_packet p;
 
-        (void)claimed;
         if (!router_packet_parse(packet, len, &p)) {
                 COUNT(r, drop_malformed);
                 return;
         }
         if (!announce_speaks_for(r, iid, &p.dest)) {
-                COUNT(r, drop_not_ours);
-                return;
+                if (claimed == NULL || !proxy_lends(r, iid, &p.dest, claimed)) {
+                        COUNT(r, drop_not_ours);
+                        return;
+                }
+                COUNT(r, proxied);
         }
         if (!router_packet_decap_marks(packet, &p, ttl, tos & 3)) {
                 COUNT(r, drop_congestion);

@@ -127,7 +127,8 @@ foreign_ask(struct router *r, uint8_t number, uint64_t nonce, const struct route
         const struct router_addr *own = rloc_of(r, f->at.family);
         uint8_t message[512], bytes[ROUTER_MESSAGE_MAX];
         struct lx_writer inner = lx_writer_init(message, sizeof(message)), wr = lx_writer_init(bytes, sizeof(bytes));
-        struct router_map_request q = {.nonce = nonce, .itr_count = 1, .asked_count = 1, .asked = {*eid}};
+        struct router_map_request q = {.nonce = nonce, .pitr = r->pitr, .itr_count = 1, .asked_count = 1,
+            .asked = {*eid}};
         struct router_at to = {f->at, ROUTER_PORT_CONTROL};
         struct router_encapsulated ecm;
 

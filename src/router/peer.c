@@ -426,10 +426,12 @@ peer_frame(struct router *r, const struct router_at *from, uint8_t *frame, size_
         p->data_rx_ms = r->now_ms;
         if (!router_packet_parse(inner, inner_len, &packet) || packet.len != inner_len)
                 COUNT(r, drop_malformed);
-        else if (!source_belongs(r, p, iid, &packet.source))
-                COUNT(r, drop_spoofed_source);
-        else
+        else if (source_belongs(r, p, iid, &packet.source))
                 data_deliver(r, &packet.source, inner, inner_len, tos, ttl, iid);
+        else if (proxy_speaks_for(r, &p->eid.addr, iid, &packet.source))
+                data_deliver(r, NULL, inner, inner_len, tos, ttl, iid);
+        else
+                COUNT(r, drop_spoofed_source);
 }
 
 /* ---- life of a path ------------------------------------------------------------------------------- */

@@ -101,7 +101,7 @@ resolve_request(struct router *r, const struct router_at *to, uint64_t nonce,
         uint8_t bytes[ROUTER_MESSAGE_MAX];
         struct lx_writer wr = lx_writer_init(bytes, sizeof(bytes));
         const struct router_options *o = &r->options;
-        struct router_map_request q = {.nonce = nonce, .smr = smr, .asked_count = 1, .asked = {*asked},
+        struct router_map_request q = {.nonce = nonce, .smr = smr, .pitr = r->pitr, .asked_count = 1, .asked = {*asked},
             .subscribe = {subscribe}};
         const struct router_signed *claim = announce_claim(r, 0);
         uint8_t record[ROUTER_MESSAGE_MAX];
@@ -173,6 +173,7 @@ resolve_again(struct router *r, const struct router_eid *eid, uint64_t nonce, un
 static bool
 ask(struct router *r, struct mapping *m)
 {
+        r->pitr = m->pitr;
         if (m->outside != 0)
                 foreign_ask(r, m->outside, m->nonce, &m->eid);
         else if (!ask_turn(r, &m->eid, m->nonce, m->tries))
@@ -255,6 +256,7 @@ resolve_begin(struct router *r, uint32_t iid, const struct router_addr *addr)
                 return NULL;
         m->nonce = router_random_u64(r);
         m->outside = outside;
+        m->pitr = r->pitr;
         if (ask(r, m))
                 return m;
         return put_mapping(r, &host, MAPPING_NEGATIVE, ROUTER_NEGATIVE_S);
@@ -356,6 +358,7 @@ resolve_tick(struct router *r)
                 else
                         router_wish(r, m->next_ms);
         }
+        r->pitr = false;
         router_cache_sweep(r->cache, now, 256);
 }
 

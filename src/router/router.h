@@ -35,6 +35,7 @@
 #define ROUTER_PLAIN_MAX 32
 #define ROUTER_SITES_MAX 32
 #define ROUTER_FOREIGN_MAX 16
+#define ROUTER_PROXIES_MAX 16
 #define ROUTER_PEERS_MAX 16384
 #define ROUTER_WAIT_EACH 64       /* packets that wait for one mapping or session */
 #define ROUTER_WAIT_ALL 2048      /* packets that wait altogether */
@@ -85,6 +86,12 @@ struct router_foreign {
         uint8_t key_len;
 };
 
+/* Plain hosts, which the ledger gives to nobody, are reached through the node of an EID, and heard from it. */
+struct router_proxy {
+        struct router_eid net;
+        struct router_addr eid;
+};
+
 struct router_options {
         struct router_ledger ledger;
         size_t identity_count;
@@ -99,6 +106,12 @@ struct router_options {
         struct router_site site[ROUTER_SITES_MAX];
         size_t foreign_count;
         struct router_foreign foreign[ROUTER_FOREIGN_MAX];
+        size_t proxy_count;
+        struct router_proxy proxy[ROUTER_PROXIES_MAX];  /* that we use */
+        size_t lent_count;
+        struct router_eid lent[ROUTER_PROXIES_MAX];     /* plain hosts that we are the proxy of ... */
+        size_t client_count;
+        struct router_eid client[ROUTER_PROXIES_MAX];   /* ... for these EIDs; sealed only */
         bool serve;               /* be a map-server and map-resolver */
         uint32_t cache_max;       /* 0: ROUTER_CACHE_DEFAULT */
         unsigned mtu;             /* of inner packets, where the path has no smaller one; 0: 1400 */
@@ -124,6 +137,7 @@ struct router_options {
         X(registers_accepted, "registrations accepted")                                            \
         X(handshakes_done, "sessions made")                                                        \
         X(moves, "peers that changed their RLOC")                                                  \
+        X(proxied, "packets between sites and plain hosts, passed on as their proxy")                     \
         X(failovers, "paths given up for another RLOC")                                            \
         X(relayed, "messages passed on between sites behind NATs")                                 \
         X(relayed_in, "peers first reached through a relay")                                       \

@@ -3,6 +3,7 @@
  *   router.c    life, time, lists      resolve.c  mappings, Map-Request and Map-Reply
  *   server.c    map-server             peer.c     sessions, frames, paths
  *   announce.c  our registrations      data.c     packets
+ *   proxy.c     plain hosts
  *   shake.c     handshakes             relay.c    through nodes in between, both sides of it
  */
 #ifndef LX_ROUTER_ROUTER_INT_H
@@ -59,6 +60,7 @@ struct mapping {
         /* PENDING */
         uint64_t nonce, next_ms;
         unsigned tries, said_no;
+        bool pitr;          /* asked for a plain host */
         struct queue queue;
         uint32_t next_free;
 };
@@ -191,6 +193,7 @@ struct router {
         struct router_cache *cache;
         struct mapping *mapping;
         uint32_t mapping_top, mapping_free, pending_count;
+        bool pitr;                  /* what is asked now, a plain host wants to know */
         unsigned waiting_count;
         /* peer.c */
         struct peer *peer;
@@ -349,7 +352,17 @@ uint8_t foreign_for(const struct router *r, uint32_t iid, const struct router_ad
 /** Ask number @number about @eid, in a form that parsers of RFC 6830's age read. */
 void foreign_ask(struct router *r, uint8_t number, uint64_t nonce, const struct router_eid *eid);
 
+/* proxy.c */
+/** The EID through which the plain host @dest is reached; NULL: it is none, or policy names no proxy for it. */
+const struct router_addr *proxy_towards(struct router *r, uint32_t iid, const struct router_addr *dest);
+/** Whether the node of @eid may send us what the plain host @source says. */
+bool proxy_speaks_for(
+    struct router *r, const struct router_addr *eid, uint32_t iid, const struct router_addr *source);
+/** Whether we are the proxy between the plain host @host and the site of EID @site. */
+bool proxy_lends(struct router *r, uint32_t iid, const struct router_addr *host, const struct router_addr *site);
+
 /* data.c */
+/** @claimed: the source, which belongs to the peer; NULL: a plain host's, from its proxy. */
 void data_flush(struct router *r, struct queue *q);
 void data_deliver(struct router *r, const struct router_addr *claimed, uint8_t *packet, size_t len,
     uint8_t tos, int ttl, uint32_t iid);

@@ -67,6 +67,7 @@ struct net {
         int part[NET_MAX];            /* the site that 10.N.128.0/17 was delegated to; -1: none */
         uint32_t serving;             /* bit N: site N has an admitted node register */
         unsigned homes;
+        unsigned proxy;               /* this site, from 1, may be handed what nobody owns */
         uint64_t tip_ms;
         /* looks at everything that is sent; may change or copy it */
         void (*tap)(struct net *net, struct flight *f);
@@ -253,7 +254,8 @@ net_deliver(void *arg, uint8_t *packet, size_t len)
                 return;
         }
         /* nothing is ever delivered to whom it does not belong, nor from whom it does not */
-        ck_assert_uint_eq(net_holder(s->net, &p.dest, &eid), s->number);
+        if (s->net->proxy != s->number + 1 || net_holder(s->net, &p.dest, &eid) != NET_MAX)
+                ck_assert_uint_eq(net_holder(s->net, &p.dest, &eid), s->number);
         ck_assert(!s->net->revoked[s->number]);
         s->got++;
         s->got_bytes += len;
