@@ -6,6 +6,7 @@
 #include "config.h"
 #include "base/mem.h"
 #include "bench/bench.h"
+#include "bench/light_memory.h"
 #include "crypto/hash.h"
 #include "crypto/secret.h"
 #include "crypto/sign.h"
@@ -477,5 +478,6 @@ main(void)
         row = (struct bench_row){.name = "verify tip and register / bare checks", .unit = "/cpu-s", .budget = 1 / 1.2,
             .ours = verify_ours, .yardstick = verify_bare, .arg = &v};
         fine &= bench_run(&row);
+        fine &= bench_light_memory(certify);
         return fine ? 0 : 1;
 }
