@@ -5,6 +5,13 @@
 #include "unit.h"
 
 #include "router/offload.h"
+#include "router/udp_io.h"
+
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static void
 put16(uint8_t *p, size_t v)
@@ -143,10 +150,30 @@ START_TEST(test_bad)
 }
 END_TEST
 
+/* RFC 9300 5.3: frames of others may come without a UDP checksum, over IPv6 too. */
+START_TEST(test_no_checksum)
+{
+        struct sockaddr_in6 to = {.sin6_family = AF_INET6};
+        socklen_t len = sizeof(to);
+        struct pollfd wait = {.events = POLLIN};
+        struct lx_why why = {{0}};
+        int on = 1, out = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+        ck_assert_int_eq(udp_open(0, true, &wait.fd, &why), LX_OK);
+        ck_assert_int_eq(getsockname(wait.fd, (struct sockaddr *)&to, &len), 0);
+        to.sin6_addr = in6addr_loopback;
+        ck_assert_int_eq(setsockopt(out, IPPROTO_UDP, UDP_NO_CHECK6_TX, &on, sizeof(on)), 0);
+        if (sendto(out, "frame", 5, 0, (struct sockaddr *)&to, sizeof(to)) == 5) /* else there is no IPv6 here */
+                ck_assert_int_eq(poll(&wait, 1, 10000), 1);
+        (void)close(out);
+        (void)close(wait.fd);
+}
+END_TEST
+
 int
 main(void)
 {
-        const TTest *const cases[] = {test_there_and_back, test_not_joined, test_bad, NULL};
+        const TTest *const cases[] = {test_there_and_back, test_not_joined, test_bad, test_no_checksum, NULL};
 
         return unit_main("router_offload", cases, 60);
 }
