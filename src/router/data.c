@@ -170,6 +170,7 @@ find(struct router *r, uint32_t iid, const uint8_t *bytes, size_t len, bool chec
         const struct router_addr *proxy;
         enum router_verdict verdict;
         struct mapping *m;
+        bool pitr;
 
         *out = (struct router_route){.iid = iid};
         if (!router_packet_parse(bytes, len, &packet)) {
@@ -179,12 +180,11 @@ find(struct router *r, uint32_t iid, const uint8_t *bytes, size_t len, bool chec
         if (check && !may_leave(r, iid, &packet))
                 return ROUTER_DROP;
         out->tos = packet.tos;
-        r->pitr = r->options.lent_count > 0 && announce_covers(r, iid, &packet.source) == NULL;
-        m = resolve_get(r, iid, &packet.dest);
-        if (m != NULL && m->kind == MAPPING_NEGATIVE && !r->pitr &&
+        pitr = r->options.lent_count > 0 && announce_covers(r, iid, &packet.source) == NULL;
+        m = resolve_get(r, iid, &packet.dest, pitr);
+        if (m != NULL && m->kind == MAPPING_NEGATIVE && !pitr &&
             (proxy = proxy_towards(r, iid, &packet.dest)) != NULL)
-                m = resolve_get(r, iid, proxy);
-        r->pitr = false;
+                m = resolve_get(r, iid, proxy, false);
         if (m == NULL) {
                 COUNT(r, drop_waiting_full);
                 return ROUTER_DROP;
@@ -357,7 +357,7 @@ plain_inner(struct router *r, const struct router_at *from, uint32_t iid, uint8_
                 COUNT(r, drop_plain_sealed);
                 return;
         }
-        m = resolve_get(r, iid, &p.source);
+        m = resolve_get(r, iid, &p.source, false);
         if (m != NULL && m->kind == MAPPING_PENDING && may_wait) {
                 (void)queue_push(r, &m->queue, from, iid, packet, len);
                 return;

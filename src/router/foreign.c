@@ -121,13 +121,13 @@ rloc_of(const struct router *r, uint8_t family)
 }
 
 void
-foreign_ask(struct router *r, uint8_t number, uint64_t nonce, const struct router_eid *eid)
+foreign_ask(struct router *r, uint8_t number, uint64_t nonce, const struct router_eid *eid, bool pitr)
 {
         const struct router_foreign *f = &r->options.foreign[number - 1];
         const struct router_addr *own = rloc_of(r, f->at.family);
         uint8_t message[512], bytes[ROUTER_MESSAGE_MAX];
         struct lx_writer inner = lx_writer_init(message, sizeof(message)), wr = lx_writer_init(bytes, sizeof(bytes));
-        struct router_map_request q = {.nonce = nonce, .pitr = r->pitr, .itr_count = 1, .asked_count = 1,
+        struct router_map_request q = {.nonce = nonce, .pitr = pitr, .itr_count = 1, .asked_count = 1,
             .asked = {*eid}};
         struct router_at to = {f->at, ROUTER_PORT_CONTROL};
         struct router_encapsulated ecm;

@@ -94,15 +94,15 @@ resolve_paths(const struct router_record *record, struct path out[PATHS_MAX])
 
 /* ---- questions ----------------------------------------------------------------------------------- */
 
-void
-resolve_request(struct router *r, const struct router_at *to, uint64_t nonce,
-    const struct router_eid *asked, bool subscribe, bool smr)
+/* @pitr: a plain host wants to know. */
+static void
+request(struct router *r, const struct router_at *to, uint64_t nonce, const struct router_eid *asked, bool pitr)
 {
         uint8_t bytes[ROUTER_MESSAGE_MAX];
         struct lx_writer wr = lx_writer_init(bytes, sizeof(bytes));
         const struct router_options *o = &r->options;
-        struct router_map_request q = {.nonce = nonce, .smr = smr, .pitr = r->pitr, .asked_count = 1, .asked = {*asked},
-            .subscribe = {subscribe}};
+        struct router_map_request q = {.nonce = nonce, .pitr = pitr, .asked_count = 1, .asked = {*asked},
+            .subscribe = {true}};
         const struct router_signed *claim = announce_claim(r, 0);
         uint8_t record[ROUTER_MESSAGE_MAX];
         struct lx_writer rec = lx_writer_init(record, sizeof(record));
@@ -112,7 +112,7 @@ resolve_request(struct router *r, const struct router_at *to, uint64_t nonce,
         if (o->identity_count > 0)
                 q.source = router_eid_host(o->identity[0].iid, &o->identity[0].eid);
         /* A longer question may have a longer answer: our own record, and our RLOCs again and again. */
-        if (claim != NULL && !smr) {
+        if (claim != NULL) {
                 router_signed_write(&rec, claim);
                 rd = lx_reader_init(record, rec.len);
                 router_record_read(&rd, &q.record);
@@ -123,7 +123,7 @@ resolve_request(struct router *r, const struct router_at *to, uint64_t nonce,
                 q.itr[q.itr_count] = o->rloc_count > 0 ? o->rloc[q.itr_count % o->rloc_count]
                                                        : (struct router_addr){.family = 6};
                 len += q.itr[q.itr_count++].family == 4 ? 6 : 18;
-        } while (!smr && q.itr_count < ROUTER_ITRS_MAX && len < REQUEST_PAD);
+        } while (q.itr_count < ROUTER_ITRS_MAX && len < REQUEST_PAD);
         router_map_request_encode(&q, &wr);
         COUNT(r, requests_sent);
         router_send_control(r, to, &wr);
@@ -146,7 +146,7 @@ whom_to_ask(struct router *r, const struct router_owner *owner, struct router_at
 
 /* Ask the two nodes of highest rank (turn 0), or the one whose turn it is. false: there is nobody to ask. */
 static bool
-ask_turn(struct router *r, const struct router_eid *eid, uint64_t nonce, unsigned turn)
+ask_turn(struct router *r, const struct router_eid *eid, uint64_t nonce, unsigned turn, bool pitr)
 {
         struct router_at to[ROUTER_PLACES + ROUTER_HOMES_MAX];
         struct router_owner owner;
@@ -158,25 +158,24 @@ ask_turn(struct router *r, const struct router_eid *eid, uint64_t nonce, unsigne
         if (count == 0)
                 return false;
         if (turn == 0 && count > 1)
-                resolve_request(r, &to[0], nonce, eid, true, false);
-        resolve_request(r, &to[(turn + 1) % count], nonce, eid, true, false);
+                request(r, &to[0], nonce, eid, pitr);
+        request(r, &to[(turn + 1) % count], nonce, eid, pitr);
         return true;
 }
 
 void
 resolve_again(struct router *r, const struct router_eid *eid, uint64_t nonce, unsigned turn)
 {
-        (void)ask_turn(r, eid, nonce, turn);
+        (void)ask_turn(r, eid, nonce, turn, false);
 }
 
 /* Two at first, then one after the other. */
 static bool
 ask(struct router *r, struct mapping *m)
 {
-        r->pitr = m->pitr;
         if (m->outside != 0)
-                foreign_ask(r, m->outside, m->nonce, &m->eid);
-        else if (!ask_turn(r, &m->eid, m->nonce, m->tries))
+                foreign_ask(r, m->outside, m->nonce, &m->eid, m->pitr);
+        else if (!ask_turn(r, &m->eid, m->nonce, m->tries, m->pitr))
                 return false;
         m->tries++;
         m->said_no = 0;
@@ -234,7 +233,7 @@ learn_site(struct router *r, uint32_t iid, const struct router_addr *addr)
 }
 
 struct mapping *
-resolve_begin(struct router *r, uint32_t iid, const struct router_addr *addr)
+resolve_begin(struct router *r, uint32_t iid, const struct router_addr *addr, bool pitr)
 {
         struct router_owner owner = {.eid = router_eid_host(iid, addr)};
         struct router_eid host = router_eid_host(iid, addr);
@@ -256,7 +255,7 @@ resolve_begin(struct router *r, uint32_t iid, const struct router_addr *addr)
                 return NULL;
         m->nonce = router_random_u64(r);
         m->outside = outside;
-        m->pitr = r->pitr;
+        m->pitr = pitr;
         if (ask(r, m))
                 return m;
         return put_mapping(r, &host, MAPPING_NEGATIVE, ROUTER_NEGATIVE_S);
@@ -315,7 +314,7 @@ covers(struct router *r, struct mapping *m, const struct router_addr *addr)
 }
 
 struct mapping *
-resolve_get(struct router *r, uint32_t iid, const struct router_addr *addr)
+resolve_get(struct router *r, uint32_t iid, const struct router_addr *addr, bool pitr)
 {
         struct mapping *m = resolve_find(r, iid, addr);
 
@@ -323,7 +322,7 @@ resolve_get(struct router *r, uint32_t iid, const struct router_addr *addr)
                 m = resolve_find(r, iid, addr);
         if (m != NULL && covers(r, m, addr))
                 return m;
-        return resolve_begin(r, iid, addr);
+        return resolve_begin(r, iid, addr, pitr);
 }
 
 bool
@@ -358,7 +357,6 @@ resolve_tick(struct router *r)
                 else
                         router_wish(r, m->next_ms);
         }
-        r->pitr = false;
         router_cache_sweep(r->cache, now, 256);
 }
 
@@ -615,5 +613,5 @@ router_resolve(
 {
         router->now_ms = now_ms;
         if (resolve_find(router, iid, addr) == NULL)
-                (void)resolve_begin(router, iid, addr);
+                (void)resolve_begin(router, iid, addr, false);
 }

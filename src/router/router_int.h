@@ -193,7 +193,6 @@ struct router {
         struct router_cache *cache;
         struct mapping *mapping;
         uint32_t mapping_top, mapping_free, pending_count;
-        bool pitr;                  /* what is asked now, a plain host wants to know */
         unsigned waiting_count;
         /* peer.c */
         struct peer *peer;
@@ -235,9 +234,10 @@ void queue_drop(struct router *r, struct queue *q);
 
 /* resolve.c */
 struct mapping *resolve_find(struct router *r, uint32_t iid, const struct router_addr *addr);
-struct mapping *resolve_begin(struct router *r, uint32_t iid, const struct router_addr *addr);
+/** Ask about it; @pitr: a plain host wants to know (RFC 9301 5.2, bit p). */
+struct mapping *resolve_begin(struct router *r, uint32_t iid, const struct router_addr *addr, bool pitr);
 /** As resolve_find, then resolve_begin; what the ledger has taken back since is not used. */
-struct mapping *resolve_get(struct router *r, uint32_t iid, const struct router_addr *addr);
+struct mapping *resolve_get(struct router *r, uint32_t iid, const struct router_addr *addr, bool pitr);
 /** After a block: look at mappings again, some in each call; true: there are more. */
 bool resolve_recheck(struct router *r);
 /** Ask one of the nodes that may know @eid, the @turn-th. What comes back under @nonce is learnt: peer_asked. */
@@ -252,8 +252,6 @@ void resolve_learn(
     struct router *r, const struct router_signed *claim, const struct router_owner *owner);
 /** The RLOCs of a record that packets can use; how many. */
 uint8_t resolve_paths(const struct router_record *record, struct path out[PATHS_MAX]);
-void resolve_request(struct router *r, const struct router_at *to, uint64_t nonce,
-    const struct router_eid *asked, bool subscribe, bool smr);
 
 /* server.c */
 void server_register(struct router *r, const struct router_at *from, const uint8_t *bytes, size_t len);
@@ -350,7 +348,7 @@ bool foreign_notify(struct router *r, const struct router_at *from, const struct
 /** The foreign map-server to ask about @addr, from 1; 0: none. */
 uint8_t foreign_for(const struct router *r, uint32_t iid, const struct router_addr *addr);
 /** Ask number @number about @eid, in a form that parsers of RFC 6830's age read. */
-void foreign_ask(struct router *r, uint8_t number, uint64_t nonce, const struct router_eid *eid);
+void foreign_ask(struct router *r, uint8_t number, uint64_t nonce, const struct router_eid *eid, bool pitr);
 
 /* proxy.c */
 /** The EID through which the plain host @dest is reached; NULL: it is none, or policy names no proxy for it. */

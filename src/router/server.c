@@ -529,7 +529,7 @@ take_smr(struct router *r, const struct router_map_request *request)
         }
         eid = m->eid;
         (void)router_cache_remove(r->cache, &eid);
-        (void)resolve_begin(r, request->source.iid, &request->source.addr);
+        (void)resolve_begin(r, request->source.iid, &request->source.addr, false);
 }
 
 /*

@@ -98,10 +98,45 @@ START_TEST(test_proxy_lies)
 }
 END_TEST
 
+static unsigned asked[2]; /* Map-Requests of the proxy about what is not its own, by the bit p */
+
+static void
+note_question(struct net *net, struct flight *f)
+{
+        struct router_map_request q;
+
+        if (f->data || !router_addr_eq(&f->from.addr, &net->site[PROXY].rloc) ||
+            router_message_type(f->bytes, f->len) != ROUTER_MAP_REQUEST)
+                return;
+        ck_assert_int_eq(router_map_request_decode(f->bytes, f->len, &q), LX_OK);
+        asked[q.pitr]++;
+}
+
+/* Every question that a plain host's packet raises says so, asked again too; no other one does. */
+START_TEST(test_says_so)
+{
+        struct net *net = with_proxy();
+
+        net->tap = note_question;
+        net->site[0].dead = net->site[1].dead = true;
+        asked[0] = asked[1] = 0;
+        ck_assert(!passes(net, PROXY, "172.20.0.9", "10.2.0.1", USER));
+        ck_assert_uint_gt(asked[1], 3); /* two at first, the rest in turn */
+        ck_assert_uint_eq(asked[0], 0);
+        net->site[0].dead = net->site[1].dead = false;
+        net_run(net, 20000);
+        asked[0] = asked[1] = 0;
+        ck_assert(passes(net, PROXY, "10.3.0.1", "10.4.0.1", OTHER));
+        ck_assert_uint_gt(asked[0], 0);
+        ck_assert_uint_eq(asked[1], 0);
+        net_free(net);
+}
+END_TEST
+
 int
 main(void)
 {
-        const TTest *const cases[] = {test_both_ways, test_not_named, test_proxy_lies, NULL};
+        const TTest *const cases[] = {test_both_ways, test_not_named, test_proxy_lies, test_says_so, NULL};
 
         return unit_main("router_proxy", cases, 60);
 }
