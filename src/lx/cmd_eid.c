@@ -7,6 +7,7 @@
 #include "crypto/sign.h"
 #include "keys/keyfile.h"
 #include "lx/wallet.h"
+#include "router/ledger.h"
 #include "sigchain/apply.h"
 #include "sigchain/standard.h"
 #include "sigchain/valset.h"
@@ -14,8 +15,6 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
-
-#define RLOCS_MAX 8
 
 /* ---- eid ------------------------------------------------------------------------------------------ */
 
@@ -45,24 +44,19 @@ network_prefix(struct lx *lx, struct lx_hash *out_chain_id, uint8_t out[4])
 static bool
 read_rlocs(const char *list, struct lx_writer *wr)
 {
-        char text[64];
+        char text[ROUTER_TEXT_MAX];
         unsigned count = 0;
 
         while (list != NULL && *list != '\0') {
                 size_t len = strcspn(list, ",");
-                uint8_t addr[16];
-                bool v6;
+                struct router_addr addr;
 
-                if (len >= sizeof(text) || ++count > RLOCS_MAX)
+                if (len >= sizeof(text) || ++count > ROUTER_REGISTER_RLOCS)
                         return false;
                 (void)snprintf(text, sizeof(text), "%.*s", (int)len, list);
-                v6 = strchr(text, ':') != NULL;
-                if (inet_pton(v6 ? AF_INET6 : AF_INET, text, addr) != 1)
+                if (!router_addr_parse(text, &addr))
                         return false;
-                lx_write_u8(wr, v6 ? 6 : 4);
-                lx_write_bytes(wr, addr, v6 ? 16 : 4);
-                lx_write_u8(wr, (uint8_t)count);
-                lx_write_u8(wr, 100);
+                router_rlocs_encode(wr, &addr, (uint8_t)count);
                 list += len;
                 list += *list == ',';
         }
@@ -163,7 +157,7 @@ int
 cmd_eid_create(struct lx *lx)
 {
         const char *ttl_text = lx_option(lx, "ttl");
-        uint8_t rlocs[RLOCS_MAX * 19], prefix[4], eid[16];
+        uint8_t rlocs[ROUTER_REGISTER_RLOCS * 19], prefix[4], eid[16];
         struct lx_writer wr = lx_writer_init(rlocs, sizeof(rlocs));
         struct keys_file key = {0};
         struct lx_hash chain_id, address;
@@ -173,7 +167,8 @@ cmd_eid_create(struct lx *lx)
         int status;
 
         if (!read_rlocs(lx_option(lx, "rlocs"), &wr))
-                return lx_fail(lx, LX_EXIT_USAGE, "--rlocs: at most %d addresses, joined by commas", RLOCS_MAX);
+                return lx_fail(lx, LX_EXIT_USAGE, "--rlocs: at most %d addresses, joined by commas",
+                    ROUTER_REGISTER_RLOCS);
         if (ttl_text != NULL && (!lx_parse_number(ttl_text, &ttl) || ttl == 0 || ttl > 1440))
                 return lx_fail(lx, LX_EXIT_USAGE, "--ttl: 1 to 1440 minutes, not \"%.20s\"", ttl_text);
         status = network_prefix(lx, &chain_id, prefix);
@@ -318,7 +313,7 @@ int
 cmd_eid_serve(struct lx *lx)
 {
         const char *validator = lx_option(lx, "admit-with");
-        uint8_t rlocs[RLOCS_MAX * 19];
+        uint8_t rlocs[ROUTER_REGISTER_RLOCS * 19];
         struct lx_writer wr = lx_writer_init(rlocs, sizeof(rlocs));
         struct keys_file key = {0};
         struct sigchain_object *o;
@@ -329,7 +324,7 @@ cmd_eid_serve(struct lx *lx)
 
         if (!read_rlocs(lx->args[1], &wr) || wr.len == 0)
                 return lx_fail(lx, LX_EXIT_USAGE, "\"%.60s\": 1 to %d addresses, joined by commas", lx->args[1],
-                    RLOCS_MAX);
+                    ROUTER_REGISTER_RLOCS);
         status = load_or_make(lx, lx->args[0], &key);
         if (status != LX_EXIT_TRUE)
                 return status;

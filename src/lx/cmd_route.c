@@ -4,6 +4,7 @@
 
 #include "crypto/hash.h"
 #include "lx/check.h"
+#include "router/ledger.h"
 #include "sigchain/apply.h"
 #include "sigchain/standard.h"
 
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RLOCS_MAX 8
 #define RESOLVE_TRIES 30 /* a tenth of a second each */
 
 static void
@@ -54,22 +54,19 @@ cmd_route_list(struct lx *lx)
 static json_t *
 list_rlocs(const char *hex)
 {
-        uint8_t bytes[RLOCS_MAX * 19];
-        size_t len = strlen(hex) / 2;
+        uint8_t bytes[ROUTER_REGISTER_RLOCS * 19];
+        size_t len = strlen(hex) / 2, count = 0;
+        struct router_addr addr[ROUTER_REGISTER_RLOCS];
         json_t *list = json_array();
-        struct lx_reader rd;
 
-        if (len > sizeof(bytes) || !lx_unhex(hex, 2 * len, bytes, len))
+        if (len > sizeof(bytes) || !lx_unhex(hex, 2 * len, bytes, len) ||
+            !router_rlocs_decode(LX_SPAN(bytes, len), addr, ROUTER_REGISTER_RLOCS, &count))
                 return list;
-        rd = lx_reader_init(bytes, len);
-        while (rd.left > 0 && rd.err == LX_OK) {
-                bool six = lx_read_u8(&rd) == 6;
-                struct lx_span addr = lx_read_span(&rd, six ? 16 : 4);
-                char text[64];
+        for (size_t i = 0; i < count; i++) {
+                char text[ROUTER_TEXT_MAX];
 
-                (void)lx_read_u16(&rd); /* priority, weight */
-                if (rd.err == LX_OK && inet_ntop(six ? AF_INET6 : AF_INET, addr.p, text, sizeof(text)) != NULL)
-                        json_array_append_new(list, json_string(text));
+                router_addr_format(&addr[i], text);
+                json_array_append_new(list, json_string(text));
         }
         return list;
 }

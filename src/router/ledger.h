@@ -12,6 +12,7 @@
 #include "router/lisp.h"
 
 #define ROUTER_HOMES_MAX 4   /* RLOCs of a register that are used */
+#define ROUTER_REGISTER_RLOCS 8 /* that are written into one, and shown */
 #define ROUTER_NODES_MAX 64  /* map-servers that placement looks at */
 #define ROUTER_PLACES 3      /* nodes that an EID registers at */
 

@@ -10,6 +10,7 @@
 #include "ledger/register_json.h"
 #include "light/pass.h"
 #include "light/watch.h"
+#include "router/ledger.h"
 #include "sigchain/object.h"
 #include "sigchain/standard.h"
 
@@ -345,19 +346,17 @@ static json_t *
 rlocs_of(const struct sigchain_object *object)
 {
         const struct sigchain_field *field = sigchain_object_find(object, "rlocs");
+        struct router_addr addr[ROUTER_REGISTER_RLOCS];
         json_t *list = json_array();
-        struct lx_reader rd = {0};
+        size_t count = 0;
 
-        if (field != NULL)
-                rd = lx_reader_init(field->bytes.p, field->bytes.len);
-        while (rd.left > 0 && rd.err == LX_OK) {
-                bool six = lx_read_u8(&rd) == 6;
-                struct lx_span addr = lx_read_span(&rd, six ? 16 : 4);
-                char text[64];
+        if (field == NULL || !router_rlocs_decode(field->bytes, addr, ROUTER_REGISTER_RLOCS, &count))
+                return list;
+        for (size_t i = 0; i < count; i++) {
+                char text[ROUTER_TEXT_MAX];
 
-                (void)lx_read_u16(&rd); /* priority, weight */
-                if (rd.err == LX_OK && inet_ntop(six ? AF_INET6 : AF_INET, addr.p, text, sizeof(text)) != NULL)
-                        json_array_append_new(list, json_string(text));
+                router_addr_format(&addr[i], text);
+                json_array_append_new(list, json_string(text));
         }
         return list;
 }
