@@ -275,10 +275,10 @@ light_history_sync(struct light_history *h, struct light *light, struct lx_why *
         if (err == LX_OK && record.len > 0)
                 err = h->storage->sync(h->storage->arg, HISTORY_NAME);
         if (err == LX_OK) {
-                if (record.len > 0 && light_history_count(h) % LIGHT_HISTORY_RUN == 0)
+                if (record.len > 0 && h->stored.frontier.size % LIGHT_HISTORY_RUN == 0)
                         history_begin_run(h, h->bytes);
                 h->stored = h->now;
-                if (record.len > 0 && light_history_count(h) % LIGHT_HISTORY_RUN == 0)
+                if (record.len > 0 && h->stored.frontier.size % LIGHT_HISTORY_RUN == 0)
                         h->root[h->runs - 1] = h->stored.run_root;
                 h->bytes += record.len;
                 h->mark.bytes = h->bytes;

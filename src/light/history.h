@@ -4,7 +4,7 @@
  * Headers come from height 0 up, narrow (ledger/narrow.h), each against the one before; the history root of each is
  * computed here, not told. They are held as pending until a proof shows that the last of them is in the history of a
  * header that the skip rule accepted: since each names the one before, all of them are then. Only then they count
- * and are stored, as they came: 35 to 70 bytes each.
+ * and are stored, as they came: 35 to 69 bytes each.
  *
  *   pending   light_history_take         unproven, in memory; a cut loses what is not a whole header
  *   proven    light_history_prove        until light_history_sync, which must come before more is taken
@@ -20,8 +20,8 @@
  *               of the log tree over the LIGHT_HISTORY_RUN headers before (32); at 0 header 0 itself (242)
  *               then the headers, narrow, without chain id
  * No record crosses a multiple of LIGHT_HISTORY_RUN, so that each header is found by reading one run. Memory: 40 bytes
- * for each run. What is torn behind the mark is cut off when it is opened; damage before it is LX_ERR_CORRUPT, there
- * or when the run is read.
+ * for each run. What is torn behind the mark is cut off when it is opened. Damage before it is LX_ERR_CORRUPT: there,
+ * of the last run and of the roots that all that comes stands on; of another run when it is read.
  *
  * Ownership: the storage is the caller's. Threads: one; reading and syncing block. Spec: doc/light.md.
  */

@@ -152,6 +152,46 @@ walk_run(struct light_history *h, size_t run, uint64_t until,
         return err;
 }
 
+/* The root of the run before the one that begins with the record at @offset. */
+static enum lx_err
+read_root(struct light_history *h, uint64_t offset, struct lx_hash *out)
+{
+        size_t len = 0;
+        enum lx_err err = h->storage->read_at(h->storage->arg, HISTORY_NAME,
+            offset + HISTORY_RECORD_HEAD + HISTORY_CONTENT_HEAD + LEDGER_HEADER_LEN, out->b, LX_HASH_LEN, &len);
+
+        return err == LX_OK && len != LX_HASH_LEN ? LX_ERR_CORRUPT : err;
+}
+
+/*
+ * The proof that the mark has must hold still: it stands on the roots of all runs, which were read without the
+ * checksums of their records, and with a wrong one what honest stations give would not fit.
+ */
+static enum lx_err
+check_mark(struct light_history *h, const struct light *light, struct lx_why *why)
+{
+        const struct light_history_mark *mark = light_history(light);
+        struct ledger_header tip, last;
+        struct lx_span cert, set;
+        struct lx_hash hash, leaf;
+        enum lx_err err;
+
+        if (mark->count == 0 || !light_get_head(light, mark->tip, &tip, &cert, &set))
+                return LX_OK; /* proven anew with the next contact */
+        err = light_history_get(h, mark->count - 1, &last, &hash, why);
+        if (err == LX_ERR_ABSENT)
+                return damaged(h->bytes, why);
+        if (err != LX_OK)
+                return err;
+        merkle_log_leaf(h->ops, hash.b, LX_HASH_LEN, &leaf);
+        err = merkle_log_verify(
+            h->ops, &leaf, mark->count - 1, mark->tip, mark->path, mark->path_count, &tip.history_root);
+        if (err != LX_OK)
+                lx_why_set(why, "the history is damaged, or of another branch: move the file \"" HISTORY_NAME
+                    "\" away and start again; it is fetched again");
+        return err == LX_OK ? LX_OK : LX_ERR_CORRUPT;
+}
+
 enum lx_err
 history_scan(struct light_history *h, const struct light *light, struct lx_why *why)
 {
@@ -161,22 +201,21 @@ history_scan(struct light_history *h, const struct light *light, struct lx_why *
         enum lx_err err = LX_OK;
 
         while (read_head(h, offset, &r) && r.first == count) {
-                uint8_t root[LX_HASH_LEN];
-                size_t len = 0;
-
                 if (offset >= marked && read_content(h, &r, &content, NULL) != LX_OK)
                         break; /* torn */
                 if (count % LIGHT_HISTORY_RUN == 0) {
                         history_begin_run(h, offset);
-                        if (count > 0 && h->storage->read_at(h->storage->arg, HISTORY_NAME,
-                                offset + HISTORY_RECORD_HEAD + HISTORY_CONTENT_HEAD + LEDGER_HEADER_LEN, root,
-                                sizeof(root), &len) == LX_OK)
-                                memcpy(h->root[h->runs - 2].b, root, sizeof(root));
+                        if (count > 0)
+                                err = read_root(h, offset, &h->root[h->runs - 2]);
+                        if (err != LX_OK)
+                                break;
                 }
                 count += r.count;
                 offset += HISTORY_RECORD_HEAD + r.len;
         }
         lx_buf_clear(&content);
+        if (err != LX_OK)
+                return err;
         if (offset < marked)
                 return damaged(offset, why);
         h->bytes = offset;
@@ -187,7 +226,7 @@ history_scan(struct light_history *h, const struct light *light, struct lx_why *
                 err = damaged(offset, why);
         if (err == LX_OK && h->runs > 0 && count % LIGHT_HISTORY_RUN == 0)
                 h->root[h->runs - 1] = h->stored.run_root;
-        return err;
+        return err == LX_OK ? check_mark(h, light, why) : err;
 }
 
 enum lx_err

@@ -274,6 +274,7 @@ llp_contact_get_stats(const struct llp_contact *c, struct llp_contact_stats *out
         if (c->options.history != NULL && light_header(light) != NULL &&
             light_height(light) > light_history_count(c->options.history))
                 out_stats->history_missing = light_height(light) - light_history_count(c->options.history);
+        out_stats->history_doubted = c->history_doubted;
         out_stats->wants_anchor = light_header(light) == NULL;
         out_stats->wants_set = light_wants_set(light, &set);
         out_stats->wants_path = light_wants_path(light, &old);

@@ -73,6 +73,7 @@ struct llp_contact_stats {
         uint64_t asks, parts;
         uint64_t history_missing; /* headers below the tip that are not stored, where they are asked for */
         size_t never, stale;    /* watched: never proven; not in this contact, or before the tip */
+        bool history_doubted;   /* what is stored of it was not proven again: it may be of another branch */
         bool wants_anchor, wants_set, wants_path, wants_manifest;
         bool done;              /* nothing is missing from the station it works with */
         bool over_budget;

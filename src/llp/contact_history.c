@@ -64,10 +64,18 @@ note_giver(struct llp_contact *c, const struct station_peer *p)
         c->history_by = p->id;
 }
 
-/* It does not hold: the one who gave it is named; of two nobody knows which, so it is fetched again. */
+/*
+ * It does not hold: the one who gave it is named; of two nobody knows which, so it is fetched again. A proof of what is
+ * stored may also fail because that is of another branch (an operator trusts another header now): nobody is named.
+ */
 static void
 refuse(struct llp_contact *c, struct station_peer *p, enum lx_err err, const struct lx_why *why)
 {
+        if (light_history_pending(c->options.history) == 0 && light_history_count(c->options.history) > 0) {
+                p->no_history = true;
+                c->history_doubted = true;
+                return;
+        }
         c->stats.wasted += light_history_forget(c->options.history);
         if (!c->history_mixed)
                 contact_accuse_error(c, p, "history of headers", err, why);
@@ -83,6 +91,7 @@ prove(struct llp_contact *c, struct station_peer *p, const struct question *q)
 
         if (err == LX_OK) {
                 c->history_mixed = false;
+                c->history_doubted = false;
                 p->go_on = true;
         } else if (err == LX_ERR_ABSENT) {
                 c->stats.wasted += light_history_forget(c->options.history); /* its tip is not kept any more */

@@ -57,6 +57,7 @@ struct llp_contact {
         bool partial_mixed;          /* several did */
         struct lx_pubkey history_by; /* who gave what of the history is pending */
         bool history_mixed;          /* several did */
+        bool history_doubted;        /* no station gave a proof of what is stored */
         struct lx_hash manifest_root; /* of a manifest that is not whole yet */
         struct lx_buf manifest;
         struct lx_buf pending; /* a tip that waits for a set */

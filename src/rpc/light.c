@@ -525,6 +525,9 @@ light_contact_next(struct rpc_call *call)
         if (stats.history_missing > 0)
                 json_array_append_new(missing, json_sprintf("%llu headers of the history",
                     (unsigned long long)stats.history_missing));
+        if (stats.history_doubted)
+                json_array_append_new(missing, json_string("the proof of the history that is stored: after a fork "
+                    "move light/history of the data directory away and start again"));
         rpc_set(call, "stations", rpc_number(stats.up));
         rpc_set(call, "bytes_in", rpc_number(stats.bytes_in));
         rpc_set(call, "bytes_out", rpc_number(stats.bytes_out));

@@ -604,13 +604,79 @@ check_history(struct chain *c)
         ledger_view_unref(view);
 }
 
+/* A flipped bit in the root of a run that is not read at the start: else what honest stations give would not fit. */
+static void
+old_root_is_damaged(void)
+{
+        const struct ledger_storage *storage = ledger_memdisk_storage(pass.disk);
+        struct light_history *h = NULL;
+        struct lx_why why = {{0}};
+        uint64_t offset = 40, first = 0;
+
+        for (;;) {
+                uint8_t head[22];
+                struct lx_reader rd;
+                uint32_t len;
+                size_t got = 0;
+
+                ck_assert_int_eq(storage->read_at(storage->arg, "history", offset, head, sizeof(head), &got), LX_OK);
+                ck_assert_uint_eq(got, sizeof(head));
+                rd = lx_reader_init(head, sizeof(head));
+                len = lx_read_u32(&rd);
+                (void)lx_read_span(&rd, 8);
+                first = lx_read_u64(&rd);
+                if (first == 1024)
+                        break;
+                offset += 12 + len;
+        }
+        ck_assert(ledger_memdisk_damage(pass.disk, "history", offset + 12 + 10 + 242 + 5));
+        ck_assert_int_eq(light_history_open(storage, pass.light, &h, &why), LX_ERR_CORRUPT);
+        ck_assert_ptr_nonnull(strstr(why.text, "move the file"));
+        ck_assert(ledger_memdisk_damage(pass.disk, "history", offset + 12 + 10 + 242 + 5));
+}
+
+/* A bit of all answers that are hashes alone. */
+static bool
+flip_proofs(struct pass_station *s, uint8_t *bytes, size_t *len)
+{
+        (void)s;
+        if (*len > LIGHT_PART_HEAD && (*len - LIGHT_PART_HEAD) % LX_HASH_LEN == 0)
+                bytes[LIGHT_PART_HEAD] ^= 1;
+        return true;
+}
+
+/* The header that proved what is stored is gone, and no proof holds: nobody is named; the next that holds is taken. */
+static void
+stored_is_doubted(struct chain *c, struct pass_station *s)
+{
+        struct light_history_mark mark = *light_history(pass.light);
+        struct llp_contact_stats stats;
+
+        pass_cut(&pass);
+        mark.tip += 1000; /* not kept */
+        light_set_history(pass.light, &mark);
+        ck_assert(light_history_unproven(pass.history, pass.light));
+        s->meddle = flip_proofs;
+        pass_connect(&pass, s);
+        (void)pass_until(&pass, pass_is_done, 20000);
+        llp_contact_get_stats(pass.contact, &stats);
+        ck_assert(stats.history_doubted);
+        ck_assert_int_eq(verdict_of(s), LIGHT_HONEST);
+        s->meddle = NULL;
+        pass_cut(&pass);
+        pass_connect(&pass, s);
+        ck_assert(pass_until(&pass, pass_is_done, 60000));
+        llp_contact_get_stats(pass.contact, &stats);
+        ck_assert(!stats.history_doubted && !light_history_unproven(pass.history, pass.light));
+        check_history(c);
+}
+
 /* Cut at any byte, power lost: what was proven stays, and is not fetched again. */
 START_TEST(all_headers)
 {
         struct chain c;
         struct pass_station *s;
-        struct llp_contact_stats stats;
-        uint64_t state = 21, fetched = 0, stored = 0;
+        uint64_t state = 21, stored = 0;
         bool done = false;
 
         chain_begin(&c, 2);
@@ -628,8 +694,6 @@ START_TEST(all_headers)
                 ck_assert_int_eq(pass.stored, LX_OK);
                 ck_assert_uint_ge(light_history_count(pass.history), stored);
                 stored = light_history_count(pass.history);
-                llp_contact_get_stats(pass.contact, &stats);
-                fetched += stats.bytes_in;
                 if (!done && contact % 3 == 0)
                         pass_power_cut(&pass, unit_random(&state));
                 else if (!done)
@@ -637,10 +701,8 @@ START_TEST(all_headers)
                 ck_assert_uint_eq(light_history_count(pass.history), stored);
                 if (contact == 2 || contact == 9)
                         check_history(&c);
-                fetched = stats.bytes_in;
         }
         ck_assert(done);
-        ck_assert_uint_gt(fetched, 0);
         ck_assert_int_eq(verdict_of(s), LIGHT_HONEST);
         ck_assert_uint_eq(light_history_count(pass.history), light_height(pass.light));
         check_history(&c);
@@ -652,6 +714,8 @@ START_TEST(all_headers)
         pass_connect(&pass, s);
         ck_assert(pass_until(&pass, pass_is_done, 60000));
         check_history(&c);
+        old_root_is_damaged();
+        stored_is_doubted(&c, s);
         pass_clear(&pass);
         chain_end(&c);
 }
