@@ -384,7 +384,8 @@ apply_claim(struct apply *a, const struct sigchain_op_body *body)
         if (err != LX_OK)
                 return err;
         if (!mine) {
-                lx_why_set(a->why, "rule claim: the register is not offered to this chain");
+                lx_why_set(a->why, "rule claim: the register is not offered to this chain%s",
+                    reg.type == SIGCHAIN_PREFIX ? ", nor is the prefix around it its own" : "");
                 return LX_ERR_DENIED;
         }
         reg.owner = a->signer;
