@@ -25,7 +25,7 @@
 #define YEAR_BLOCKS 3153600ull /* one in 10 s */
 #define FRAME (LLP_MESSAGE_HEAD_LEN + LLP_FRAME_OVERHEAD)
 #define KEYS 1000000u
-#define RUN 512u
+#define RUN LLP_CONTACT_HEADERS
 
 static const struct lx_hash_ops *
 ops(void)

@@ -33,6 +33,7 @@
 #define LLP_CONTACT_ANSWER_MS 120000 /* without a part of an answer, on a connection that lives */
 #define LLP_CONTACT_SHUN_MS (10u * 60 * 1000)
 #define LLP_CONTACT_PEERS_MAX 16
+#define LLP_CONTACT_HEADERS 256u /* of the history in one question: 15 s at 9600 bit/s */
 #define LLP_CONTACT_ASKS_MAX 4 /* questions under way at one station */
 
 struct llp_contact;

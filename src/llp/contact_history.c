@@ -6,8 +6,7 @@
 
 #include <string.h>
 
-#define RUN 256u          /* headers of one question: with its proof 71 bytes each, 14 s at 9600 bit/s */
-#define HEADER_BYTES 71u
+#define HEADER_BYTES 72u /* on the link, with its share of question and proof */
 
 bool
 contact_wants_history(const struct llp_contact *c)
@@ -45,7 +44,7 @@ contact_ask_history(struct llp_contact *c, struct station_peer *p)
                 a = (struct light_ask){.type = LIGHT_PATH, .height = next - 1, .tip = tip};
         } else if (next > 0) {
                 count = LIGHT_HISTORY_RUN - next % LIGHT_HISTORY_RUN;
-                count = count < RUN ? count : RUN;
+                count = count < LLP_CONTACT_HEADERS ? count : LLP_CONTACT_HEADERS;
                 count = count < tip - next ? count : tip - next;
                 count = count < left ? count : left;
                 a = (struct light_ask){.type = LIGHT_HISTORY, .height = next, .count = count, .tip = tip};
